@@ -3,14 +3,14 @@ import { brotliDecompress, gunzip, inflate, inflateRaw } from 'node:zlib'
 /** Why a body could not be inflated. */
 export type InflateFailure = 'unsupported' | 'too large' | 'corrupt'
 
-/** Thrown by `inflateBody`; `failure` says which of three things is wrong. */
+/** Thrown by `inflateBody`; `reason` says which of three things is wrong. */
 export class InflateError extends Error {
-  readonly failure: InflateFailure
+  readonly reason: InflateFailure
 
-  constructor (failure: InflateFailure, message: string) {
+  constructor (reason: InflateFailure, message: string) {
     super(message)
     this.name = 'InflateError'
-    this.failure = failure
+    this.reason = reason
   }
 }
 

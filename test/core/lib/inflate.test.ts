@@ -11,7 +11,7 @@ async function failureOf (promise: Promise<Buffer>): Promise<InflateFailure | nu
     await promise
     return null
   } catch (error) {
-    if (error instanceof InflateError) return error.failure
+    if (error instanceof InflateError) return error.reason
     throw error
   }
 }
