@@ -75,7 +75,6 @@ function readV6 (text: string, to: number): boolean {
       if (v4 < 0) return false
       groups[count++] = v4 >>> 16
       groups[count++] = v4 & 0xffff
-      i = to
       break
     }
     if (i === start) return false

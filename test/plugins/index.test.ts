@@ -1,0 +1,37 @@
+import { test } from 'tap'
+import { readdirSync } from 'node:fs'
+import { STAGES } from '../../core/route.js'
+import { plugins } from '../../plugins/index.js'
+
+// dist/test/plugins/index.test.js: three levels up is the repository.
+const folder = new URL('../../../plugins/', import.meta.url)
+
+test('plugins: the registry lists them by stage, then by name', async (t) => {
+  t.same(plugins.map((plugin) => `${plugin.stages[0]} ${plugin.name}`), [
+    'edge cors',
+    'edge ip-restriction',
+    'edge request-size',
+    'edge security-headers',
+    'upstream redirect'
+  ])
+  const sorted = plugins.toSorted((a, b) => STAGES.indexOf(a.stages[0] ?? 'edge') - STAGES.indexOf(b.stages[0] ?? 'edge') || (a.name < b.name ? -1 : 1))
+  t.same(plugins.map((plugin) => plugin.name), sorted.map((plugin) => plugin.name))
+})
+
+test('plugins: every folder is a plugin of that name in the registry, with a README', async (t) => {
+  const folders = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory()).map((entry) => entry.name)
+  t.same(plugins.map((plugin) => plugin.name).sort(), folders.sort())
+  for (const name of folders) t.ok(readdirSync(new URL(`${name}/`, folder)).includes('README.md'), `${name} has a README`)
+})
+
+test('plugins: every key of every schema has a description and an example', async (t) => {
+  for (const { name, description, config } of plugins) {
+    t.ok(description.endsWith('.'), `${name} says what it does`)
+    const { properties, additionalProperties } = config as { properties?: Record<string, { description?: string, examples?: unknown[] }>, additionalProperties?: boolean }
+    t.equal(additionalProperties, false, `${name} refuses unknown keys`)
+    for (const [key, schema] of Object.entries(properties ?? {})) {
+      t.ok(schema.description, `${name}.${key} has a description`)
+      t.ok(schema.examples?.length, `${name}.${key} has an example`)
+    }
+  }
+})
