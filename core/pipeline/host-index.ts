@@ -1,0 +1,147 @@
+import type { Finding } from '../errors.js'
+import { hostProblem, normalizeHost } from '../lib/host-name.js'
+import type { ProjectConfig } from '../route.js'
+import { aliasesOf } from './aliases.js'
+import { decodeReserved, hasEncodedSlash } from '../lib/path.js'
+import { normalFormProblem } from './route-path.js'
+
+/** Which project serves a host and path. */
+export interface HostIndex<P> {
+  /**
+   * The value of the project that decides: under the most specific host that any project has (exact, then the longest wildcard, then any),
+   * the longest basePath. There is no falling back to another host or project. Null where there is none, and for a path that a lenient
+   * upstream would take for another project's (`/public/..;/admin`). Takes a path in normal form; the host's case, port and trailing dot do not count.
+   */
+  find (host: string, path: string): P | null
+  /** Whether a project names this host, or a wildcard or "any" that covers it. */
+  hasHost (host: string): boolean
+}
+
+/** A project as the index needs it. */
+export interface IndexedProject<P> {
+  readonly name: string
+  /** Host names and `*.suffix`; empty = any. */
+  readonly hosts: readonly string[]
+  /** Begins with `/`, no slash at the end; `''` = the root. */
+  readonly basePath: string
+  readonly value: P
+}
+
+// The projects of one host, by basePath; `depth` is the number of segments of the deepest one.
+interface Level<P> {
+  readonly byBasePath: Map<string, P>
+  depth: number
+}
+
+/** Builds the index. A later project with the same host and basePath replaces an earlier one: `checkProjects` finds these. */
+export function buildHostIndex<P> (projects: Iterable<IndexedProject<P>>): HostIndex<P> {
+  const exact = new Map<string, Level<P>>()
+  // By suffix, dot included.
+  const wildcards = new Map<string, Level<P>>()
+  const any: Level<P> = { byBasePath: new Map(), depth: 0 }
+  const add = (level: Level<P>, basePath: string, value: P): void => {
+    level.byBasePath.set(basePath, value)
+    level.depth = Math.max(level.depth, basePath.split('/').length - 1)
+  }
+  for (const { hosts, basePath, value } of projects) {
+    if (hosts.length === 0) add(any, basePath, value)
+    for (const host of hosts) {
+      const name = normalizeHost(host)
+      if (name.startsWith('*')) add(levelOf(wildcards, name.slice(1)), basePath, value)
+      else add(levelOf(exact, name), basePath, value)
+    }
+  }
+
+  const levelFor = (host: string): Level<P> => {
+    const name = normalizeHost(host)
+    const level = exact.get(name)
+    if (level !== undefined) return level
+    if (wildcards.size > 0) {
+      // From the left: the first suffix that is there is the longest.
+      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        const wildcard = dot === 0 ? undefined : wildcards.get(name.slice(dot))
+        if (wildcard !== undefined) return wildcard
+      }
+    }
+    return any
+  }
+
+  return {
+    find (host, path) {
+      const level = levelFor(host)
+      const found = findBelow(level, path)
+      if (found === null || level.byBasePath.size === 1 || !isSuspect(path)) return found
+      for (const alias of aliasesOf(decodeReserved(path), null, '')) {
+        if (alias.path === null || findBelow(level, alias.path) !== found) return null
+      }
+      return found
+    },
+    hasHost (host) {
+      return levelFor(host).byBasePath.size > 0
+    }
+  }
+}
+
+function levelOf<P> (levels: Map<string, Level<P>>, key: string): Level<P> {
+  let level = levels.get(key)
+  if (level === undefined) levels.set(key, level = { byBasePath: new Map(), depth: 0 })
+  return level
+}
+
+// Walks the prefixes of the path that end with a segment, the longest last, as deep as any basePath of this host goes.
+function findBelow<P> ({ byBasePath, depth }: Level<P>, path: string): P | null {
+  let found = byBasePath.get('') ?? null
+  let end = 0
+  for (let segment = 0; segment < depth && end < path.length; segment++) {
+    end = path.indexOf('/', end + 1)
+    if (end === -1) end = path.length
+    found = byBasePath.get(path.slice(0, end)) ?? found
+  }
+  return found
+}
+
+function isSuspect (path: string): boolean {
+  return path.includes(';') || path.includes('//') || (path.includes('%') && (path.includes('%3B') || hasEncodedSlash(path)))
+}
+
+const BASE_PATH = /^(\/[A-Za-z0-9._~-]+)*$/
+
+/** What is wrong with the hosts and basePaths of projects: malformed ones, and two projects that the same requests would belong to. */
+export function checkProjects (projects: Iterable<ProjectConfig>): Finding[] {
+  const findings: Finding[] = []
+  const owners = new Map<string, { project: ProjectConfig, path: Finding['path'] }>()
+  const claim = (project: ProjectConfig, host: string | null, path: Finding['path']): void => {
+    const key = `${host ?? ''} ${project.basePath}`
+    const owner = owners.get(key)
+    if (owner === undefined) owners.set(key, { project, path })
+    else if (owner.project !== project) {
+      const where = project.basePath === '' ? 'no basePath' : `basePath "${project.basePath}"`
+      findings.push({
+        path,
+        message: `projects "${owner.project.name}" and "${project.name}" both have ${host === null ? 'no host' : `host "${host}"`} and ${where}`,
+        remedy: host === null ? 'give one of them hosts, or another basePath' : 'give one of them another host or basePath',
+        related: [{ path: owner.path }]
+      })
+    }
+  }
+  for (const project of projects) {
+    const problem = basePathProblem(project.basePath)
+    if (problem !== null) findings.push({ path: [...project.at, 'basePath'], ...problem })
+    if (project.hosts.length === 0) claim(project, null, project.at)
+    for (const [index, host] of project.hosts.entries()) {
+      const path = [...project.at, 'hosts', index]
+      const malformed = hostProblem(host)
+      if (malformed !== null) findings.push({ path, ...malformed })
+      else claim(project, normalizeHost(host), path)
+    }
+  }
+  return findings
+}
+
+// Only what has one spelling: with ":" or ";" in it, another spelling of the path would lead to another project.
+function basePathProblem (basePath: string): { message: string, remedy: string } | null {
+  if (BASE_PATH.test(basePath)) return basePath === '' ? null : normalFormProblem(basePath)
+  if (!basePath.startsWith('/')) return { message: `the basePath "${basePath}" does not begin with "/"`, remedy: `write "/${basePath}"` }
+  if (/^(\/[^/]+)*\/+$/.test(basePath)) return { message: `the basePath "${basePath}" ends with "/"`, remedy: basePath === '/' ? 'leave it out' : `write "${basePath.replace(/\/+$/, '')}"` }
+  return { message: `the basePath "${basePath}" holds something beside letters, digits, "-", ".", "_" and "~"`, remedy: 'write it without' }
+}

@@ -1,0 +1,87 @@
+import type { QueryReader } from '../lib/query-reader.js'
+import { compareCandidates, pick, type Candidate } from './candidates.js'
+import type { RouteQuery } from './predicates.js'
+import type { RoutePath } from './route-path.js'
+
+/** A segment trie. Every node stands for one way from the root, so a look-up visits each node at most once. */
+export interface TrieNode<T> {
+  /** A single literal child is compared in place; more of them are in the Map. */
+  onlyLiteral: string
+  onlyChild: TrieNode<T> | null
+  children: Map<string, TrieNode<T>> | null
+  param: TrieNode<T> | null
+  /** Routes that end here. */
+  exact: Candidate<T>[] | null
+  /** Routes that end here with `/*`. */
+  prefix: Candidate<T>[] | null
+}
+
+/** An empty trie. */
+export function createTrie<T> (): TrieNode<T> {
+  return { onlyLiteral: '', onlyChild: null, children: null, param: null, exact: null, prefix: null }
+}
+
+/** Adds a route's candidates under its path. Call `sortTrie` after the last. */
+export function addToTrie<T> (root: TrieNode<T>, path: RoutePath, candidates: readonly Candidate<T>[]): void {
+  let node = root
+  for (const literal of path.literals) node = literal === null ? (node.param ??= createTrie()) : literalChild(node, literal)
+  const ends = path.wildcard ? (node.prefix ??= []) : (node.exact ??= [])
+  ends.push(...candidates)
+}
+
+/** Brings the candidates of every node into their order. */
+export function sortTrie<T> (node: TrieNode<T>): void {
+  node.exact?.sort(compareCandidates)
+  node.prefix?.sort(compareCandidates)
+  if (node.onlyChild !== null) sortTrie(node.onlyChild)
+  if (node.children !== null) for (const child of node.children.values()) sortTrie(child)
+  if (node.param !== null) sortTrie(node.param)
+}
+
+/**
+ * The candidate that wins: literal before parameter before wildcard, segment by segment; what does not pass lets the next one try.
+ * `start` is where the node's segment begins in `path`; beyond the end when there is none left. With `collect` nothing wins and every
+ * list of candidates whose path matches is handed to it.
+ */
+export function findInTrie<T> (
+  node: TrieNode<T>, path: string, start: number, request: RouteQuery, method: string, reader: QueryReader,
+  collect: ((candidates: readonly Candidate<T>[]) => void) | null
+): Candidate<T> | null {
+  let found: Candidate<T> | null = null
+  if (start <= path.length) {
+    let end = path.indexOf('/', start)
+    if (end === -1) end = path.length
+    const child = childAt(node, path, start, end)
+    if (child !== null) found = findInTrie(child, path, end + 1, request, method, reader, collect)
+    // A parameter stands for something: `/orders/:id` is not `/orders/`.
+    if (found === null && node.param !== null && end > start) found = findInTrie(node.param, path, end + 1, request, method, reader, collect)
+  } else if (node.exact !== null) {
+    if (collect === null) found = pick(node.exact, request, method, reader)
+    else collect(node.exact)
+  }
+  if (found !== null || node.prefix === null) return found
+  if (collect === null) return pick(node.prefix, request, method, reader)
+  collect(node.prefix)
+  return null
+}
+
+function childAt<T> (node: TrieNode<T>, path: string, start: number, end: number): TrieNode<T> | null {
+  const { onlyChild, onlyLiteral } = node
+  if (onlyChild !== null) return end - start === onlyLiteral.length && path.startsWith(onlyLiteral, start) ? onlyChild : null
+  return node.children === null ? null : node.children.get(path.slice(start, end)) ?? null
+}
+
+function literalChild<T> (node: TrieNode<T>, literal: string): TrieNode<T> {
+  if (node.children === null) {
+    if (node.onlyChild === null) {
+      node.onlyLiteral = literal
+      return (node.onlyChild = createTrie())
+    }
+    if (node.onlyLiteral === literal) return node.onlyChild
+    node.children = new Map([[node.onlyLiteral, node.onlyChild]])
+    node.onlyChild = null
+  }
+  let child = node.children.get(literal)
+  if (child === undefined) node.children.set(literal, child = createTrie())
+  return child
+}
