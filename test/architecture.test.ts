@@ -6,7 +6,7 @@ import { test } from 'tap'
 import { checkArchitecture, type ArchitectureRules, type SourceTree } from './fixtures/architecture-rules.js'
 
 const LIB = 'core/lib/'
-const CONTRACT = 'core/(?:plugin|context|host|reply|errors|route)\\.ts$'
+const CONTRACT = 'core/(?:plugin|context|host|reply|errors|error-body|route)\\.ts$'
 const ASSEMBLY = 'core/(?:snapshot|gateway|index|testing)\\.ts$'
 const below = (...places: string[]): RegExp => new RegExp(`^(?:${places.join('|')})`)
 
