@@ -88,6 +88,13 @@ export interface GatewayRequest {
   readonly body: BodySource | null
 }
 
+/** The client's side of a connection that has become a tunnel. */
+export interface TunnelEnd {
+  readonly socket: Duplex
+  /** Bytes that came behind the request already. */
+  readonly head: Buffer
+}
+
 /** Takes an answer. Head once, then writes, then end; or abort at any time. */
 export interface ResponseSink {
   readonly headSent: boolean
@@ -98,6 +105,8 @@ export interface ResponseSink {
   onDrain: (() => void) | null
   /** Called once: after the last byte, or when the client went (`complete` false). */
   onClose: ((complete: boolean) => void) | null
+  /** Non-null when the connection may become a tunnel: sends the 101 and hands over the connection with what came behind the request. */
+  readonly tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null
   /** An interim answer (1xx but 101). Dropped where the client can not take it. */
   inform (status: number, headers: readonly string[]): void
   /** Final status and fields (flat, lower-case). `bodyless`: nothing follows, whatever Content-Length says (HEAD, 204, 304). */

@@ -33,7 +33,7 @@ type RequiredOf<R> = R extends readonly string[] ? never : R extends `${string}?
 
 /** A context whose slots are what the plugin declares: required ones are there, optional and any-of ones may be. */
 export interface SlotContext<P extends readonly SlotName[], R extends readonly Requirement[]> extends BaseContext {
-  /** Reads a slot. Throws for a required one that its provider left empty: the provider is wrong, and the request ends with 500. */
+  /** Reads a slot. A required one has a provider before this step (checked when the route is compiled), which fills it or ends the request. */
   get<K extends RequiredOf<R[number]> & SlotName> (slot: K): Slots[K]
   get<K extends (Plain<R[number]> | P[number]) & SlotName> (slot: K): Slots[K] | undefined
   /** Fills a slot that the plugin provides. */
