@@ -1,0 +1,128 @@
+import { createHash } from 'node:crypto'
+import { Pool } from 'undici'
+import type { UpstreamTlsConfig } from '../route.js'
+
+/** What makes two targets share a pool: everything that a connection depends on. */
+export interface PoolOptions {
+  /** `http://host:port` without path. */
+  origin: string
+  connectMs: number
+  /** The most connections; null = as many as needed. */
+  connections: number | null
+  tls: UpstreamTlsConfig | null
+}
+
+/** A pool in use. Whoever acquired it releases it once. */
+export interface SharedPool {
+  readonly pool: Pool
+  readonly origin: string
+  release (): void
+}
+
+/** What one pool is doing, for metrics and status. */
+export interface PoolStats {
+  origin: string
+  connected: number
+  free: number
+  running: number
+  pending: number
+}
+
+interface Entry {
+  pool: Pool
+  origin: string
+  users: number
+  closing: NodeJS.Timeout | null
+}
+
+/** How long a pool without users keeps its connections, so that a reload that drops and brings back a target keeps them warm. */
+const LINGER_MS = 5_000
+
+/**
+ * All connections to upstreams. Pools are shared between routes, projects and snapshots by what they connect to, so a reload
+ * keeps warm connections.
+ */
+export class PoolRegistry {
+  private readonly entries = new Map<string, Entry>()
+
+  /** The pool for these options, created at its first use. */
+  acquire (options: PoolOptions): SharedPool {
+    const key = poolKey(options)
+    let entry = this.entries.get(key)
+    if (entry === undefined) {
+      entry = { pool: createPool(options), origin: options.origin, users: 0, closing: null }
+      this.entries.set(key, entry)
+    }
+    if (entry.closing !== null) { clearTimeout(entry.closing); entry.closing = null }
+    entry.users++
+    const held = entry
+    let released = false
+    return {
+      pool: entry.pool,
+      origin: entry.origin,
+      release: () => {
+        if (released) return
+        released = true
+        held.users--
+        if (held.users === 0) this.linger(key, held)
+      }
+    }
+  }
+
+  private linger (key: string, entry: Entry): void {
+    entry.closing = setTimeout(() => {
+      this.entries.delete(key)
+      entry.pool.close().catch(() => {})
+    }, LINGER_MS)
+    entry.closing.unref()
+  }
+
+  /** What each pool is doing. */
+  stats (): PoolStats[] {
+    return [...this.entries.values()].map(({ origin, pool: { stats } }) => ({
+      origin, connected: stats.connected, free: stats.free, running: stats.running, pending: stats.pending
+    }))
+  }
+
+  /** Ends every connection at once. */
+  async destroy (): Promise<void> {
+    const all = [...this.entries.values()]
+    this.entries.clear()
+    for (const entry of all) if (entry.closing !== null) clearTimeout(entry.closing)
+    await Promise.all(all.map((entry) => entry.pool.destroy().catch(() => {})))
+  }
+}
+
+function poolKey (options: PoolOptions): string {
+  const { tls } = options
+  // Keys and certificates may be long and secret: the key of the map holds only their digest.
+  const identity = tls === null ? '' : createHash('sha256').update(JSON.stringify(tls)).digest('base64url')
+  return `${options.origin} ${options.connectMs} ${options.connections ?? ''} ${identity}`
+}
+
+function createPool (options: PoolOptions): Pool {
+  return new Pool(options.origin, {
+    connections: options.connections,
+    // One request at a time on a connection: with pipelining a slow answer would hold up other clients behind it.
+    pipelining: 1,
+    // Time limits are the relay's: undici's own timers cost about 1 % and can not tell a slow client from a slow upstream.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+    keepAliveTimeout: 10_000,
+    keepAliveMaxTimeout: 60_000,
+    maxHeaderSize: 64 * 1024,
+    connect: { timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) }
+  })
+}
+
+/** Upstream TLS as `tls.connect` takes it; empty for null. */
+export function tlsOptions (tls: UpstreamTlsConfig | null): { rejectUnauthorized?: boolean, ca?: string, cert?: string, key?: string, servername?: string } {
+  if (tls === null) return {}
+  return {
+    rejectUnauthorized: tls.verify,
+    ...(tls.ca === null ? {} : { ca: tls.ca }),
+    ...(tls.cert === null ? {} : { cert: tls.cert }),
+    ...(tls.key === null ? {} : { key: tls.key }),
+    ...(tls.serverName === null ? {} : { servername: tls.serverName })
+  }
+}

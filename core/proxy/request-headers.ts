@@ -1,0 +1,85 @@
+import type { ConnectionInfo, GatewayRequest } from '../context.js'
+import { FieldKind, createRequestFieldTable } from '../lib/header-names.js'
+
+/** RFC 9110 section 7.6.3: the pseudonym by which this gateway names itself in Via. */
+const VIA_NAME = 'sluice'
+
+// Identity headers are gone from a request at its birth; what a step sets of them is meant. This table only tells what a field is.
+const kinds = createRequestFieldTable([], null)
+
+/** What goes on of the client's fields, and the id under which the request is known. */
+export interface SentFields {
+  /** Flat, lower-case. */
+  readonly fields: readonly string[]
+  readonly requestIdHeader: string
+  readonly requestId: string
+}
+
+const forPrefixes = new WeakMap<ConnectionInfo, string>()
+
+/**
+ * The header list for the upstream: the request's (or a step's changed) fields with Host, Via and the forwarding fields of
+ * RFC 7239 and the X-Forwarded-* convention put right. A peer that is not trusted had its own taken away at birth, so what is
+ * still there is from a trusted one, and is continued.
+ */
+export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host: string, contentLength: number | null): string[] {
+  const { connection } = request
+  const { fields } = sent
+  const out: string[] = ['host', host]
+  let forwardedFor: string | null = null
+  let forwarded: string | null = null
+  let via: string | null = null
+  let sentHost: string | null = null
+  let sentProto: string | null = null
+  for (let i = 0; i < fields.length; i += 2) {
+    const name = fields[i] as string
+    const value = fields[i + 1] as string
+    switch (kinds.lookUp(name).kind) {
+      case FieldKind.host:
+      case FieldKind.contentLength:
+      case FieldKind.transferEncoding:
+      case FieldKind.connection:
+      case FieldKind.hopByHop:
+      case FieldKind.upgrade:
+      case FieldKind.expect:
+        break
+      case FieldKind.via:
+        via = via === null ? value : `${via}, ${value}`
+        break
+      case FieldKind.forwarded:
+        if (name === 'x-forwarded-for') forwardedFor = forwardedFor === null ? value : `${forwardedFor}, ${value}`
+        else if (name === 'forwarded') forwarded = forwarded === null ? value : `${forwarded}, ${value}`
+        else if (name === 'x-forwarded-host') sentHost = value
+        else if (name === 'x-forwarded-proto') sentProto = value
+        else out.push(name, value)
+        break
+      default:
+        out.push(name, value)
+    }
+  }
+  const address = connection.remoteAddress
+  let forPrefix = forPrefixes.get(connection)
+  if (forPrefix === undefined) {
+    forPrefix = address.includes(':') ? `for="[${address}]"` : `for=${address}`
+    forPrefixes.set(connection, forPrefix)
+  }
+  const element = `${forPrefix};host=${quoteHost(request.authority)};proto=${request.scheme}`
+  const received = `${request.httpVersion} ${VIA_NAME}`
+  out.push(
+    sent.requestIdHeader, sent.requestId,
+    'x-forwarded-for', forwardedFor === null ? address : `${forwardedFor}, ${address}`,
+    'x-forwarded-host', sentHost ?? request.authority,
+    'x-forwarded-proto', sentProto ?? request.scheme,
+    'forwarded', forwarded === null ? element : `${forwarded}, ${element}`,
+    'via', via === null ? received : `${via}, ${received}`
+  )
+  if (contentLength !== null) out.push('content-length', String(contentLength))
+  return out
+}
+
+const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
+
+// RFC 7239 section 4: a value that is no token is quoted (a port's colon makes it none).
+function quoteHost (authority: string): string {
+  return TOKEN.test(authority) ? authority : `"${authority}"`
+}

@@ -1,0 +1,155 @@
+import { type ClientRequest, type IncomingMessage, request as httpRequest } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import type { Socket } from 'node:net'
+import type { GatewayRequest, TunnelEnd } from '../context.js'
+import { GatewayError } from '../errors.js'
+import { ticker, type Ticking } from '../lib/ticker.js'
+import { tlsOptions } from './pools.js'
+import { type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
+import { upstreamHeaders } from './request-headers.js'
+import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
+import { splice } from './splice.js'
+import type { Target } from './upstream.js'
+import { upstreamError } from './upstream-errors.js'
+
+/** A relay's owner that can hand over the client's connection. */
+export interface TunnelOwner extends RelayOwner {
+  /** The upstream switched protocols: sends its 101 on and gives the client's connection, or null when the client has gone. */
+  relayTunnel (reason: string, headers: string[]): TunnelEnd | null
+}
+
+/** What a tunnel needs beside a relay's plan. */
+export interface TunnelPlan extends RelayPlan {
+  /** The upgrade token, lower-case. */
+  readonly token: string
+  readonly upgradeIdleMs: number
+}
+
+/**
+ * A request that asks to leave HTTP (RFC 9110 section 7.8). It goes through Node's own client, one connection each: undici gives up
+ * on an upstream that answers such a request with anything but 101, and that answer is the client's to see.
+ */
+export class Tunnel implements UpstreamCall, Ticking {
+  tickPrevious: Ticking | null = null
+  tickNext: Ticking | null = null
+  target: Target | null = null
+  dispatchedAt = 0
+  headAt = 0
+
+  private readonly owner: TunnelOwner
+  private readonly request: GatewayRequest
+  private readonly plan: TunnelPlan
+  private upstream: ClientRequest | null = null
+  private answer: IncomingMessage | null = null
+  private tried: Target[] | null = null
+  private done = false
+  private connected = false
+  private activeAt = 0
+
+  constructor (owner: TunnelOwner, request: GatewayRequest, plan: TunnelPlan) {
+    this.owner = owner
+    this.request = request
+    this.plan = plan
+  }
+
+  start (nowMs: number): void {
+    this.dispatchedAt = nowMs
+    ticker.add(this)
+    this.attempt(nowMs)
+  }
+
+  resume (): void { this.answer?.resume() }
+
+  abort (): void {
+    if (this.done) return
+    this.finish()
+    this.upstream?.destroy()
+  }
+
+  private attempt (nowMs: number): void {
+    const { plan } = this
+    const target = plan.target !== null && this.tried === null ? plan.target : plan.target === null ? plan.upstream.next(this.tried) : null
+    if (target === null) { this.fail(new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'no_target' } })); return }
+    this.target = target
+    this.activeAt = nowMs
+    this.connected = false
+    const url = new URL(target.origin)
+    const secure = url.protocol === 'https:'
+    const headers = upstreamHeaders(this.request, plan, hostFor(target, plan, this.request), null)
+    headers.push('connection', 'Upgrade', 'upgrade', plan.token)
+    const upstream = (secure ? httpsRequest : httpRequest)({
+      hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (secure ? 443 : 80) : url.port,
+      method: plan.method, path: targetPath(target, plan), headers: headers as unknown as NodeJS.Dict<string>, agent: false, setHost: false,
+      timeout: plan.upstream.config.connectMs, ...(secure ? tlsOptions(plan.upstream.config.tls) : {})
+    })
+    this.upstream = upstream
+    upstream.on('socket', (socket) => { socket.once(secure ? 'secureConnect' : 'connect', () => { this.connected = true; socket.setTimeout(0) }) })
+    upstream.on('timeout', () => { if (!this.connected) upstream.destroy(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) })
+    upstream.on('information', ({ statusCode, rawHeaders }: { statusCode: number, rawHeaders: string[] }) => { this.owner.relayInform(statusCode, cleanResponseHeaders(rawHeaders.map((text) => Buffer.from(text, 'latin1')))) })
+    upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head) })
+    upstream.on('response', (answer) => { this.answered(answer) })
+    upstream.on('error', (error) => { this.failed(error) })
+    upstream.end()
+  }
+
+  private switched (answer: IncomingMessage, socket: Socket, head: Buffer): void {
+    if (this.done) { socket.destroy(); return }
+    this.finish()
+    this.headAt = performance.now()
+    const headers = cleanResponseHeaders(answer.rawHeaders.map((text) => Buffer.from(text, 'latin1')))
+    headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade ?? this.plan.token)
+    const client = this.owner.relayTunnel(answer.statusMessage ?? '', headers)
+    if (client === null) { socket.destroy(); return }
+    splice(client, { socket, head }, { idleMs: this.plan.upgradeIdleMs, frames: this.plan.token === 'websocket' })
+  }
+
+  /** The upstream does not switch: its answer is an ordinary one. */
+  private answered (answer: IncomingMessage): void {
+    if (this.done) { answer.destroy(); return }
+    this.answer = answer
+    this.headAt = this.activeAt = performance.now()
+    const status = answer.statusCode ?? 502
+    const bodyless = status === 204 || status === 304
+    const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', cleanResponseHeaders(answer.rawHeaders.map((text) => Buffer.from(text, 'latin1'))), bodyless)
+    answer.on('data', (chunk: Buffer) => {
+      this.activeAt = performance.now()
+      if (!this.done && !this.owner.relayData(chunk)) answer.pause()
+    })
+    answer.on('end', () => {
+      if (this.done) return
+      this.finish()
+      this.owner.relayEnd(cleanTrailers(answer.rawTrailers))
+    })
+    answer.on('error', (error) => { this.failed(error) })
+    if (!flowing) answer.pause()
+  }
+
+  private failed (error: Error): void {
+    if (this.done) return
+    if (!this.connected && this.headAt === 0 && this.plan.target === null) {
+      (this.tried ??= []).push(this.target as Target)
+      if (this.tried.length < this.plan.upstream.targets.length) { this.attempt(performance.now()); return }
+    }
+    this.fail(upstreamError(error, this.connected))
+  }
+
+  /** Looks at the time limits; a tunnel that stands has its own. */
+  tick (nowMs: number): void {
+    const { plan } = this
+    const limitMs = this.headAt === 0 ? plan.headersMs : plan.idleMs
+    const reason = nowMs > plan.deadline ? 'total_timeout' : limitMs > 0 && nowMs - this.activeAt > limitMs ? (this.headAt === 0 ? 'headers_timeout' : 'idle_timeout') : null
+    if (reason !== null) this.fail(new GatewayError('UPSTREAM_TIMEOUT', { details: { reason } }))
+  }
+
+  private fail (error: GatewayError): void {
+    if (this.done) return
+    this.finish()
+    this.upstream?.destroy()
+    this.owner.relayFail(error)
+  }
+
+  private finish (): void {
+    this.done = true
+    ticker.remove(this)
+  }
+}

@@ -1,0 +1,47 @@
+import { GatewayError } from '../errors.js'
+
+/** Why an exchange with an upstream failed, as a code of the error table: 502, 503 and 504 told apart. */
+export function upstreamError (cause: unknown, connected: boolean): GatewayError {
+  if (cause instanceof GatewayError) return cause
+  const code = codeOf(cause)
+  if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
+    return new GatewayError('UPSTREAM_TIMEOUT', { message: 'The upstream did not accept a connection in time.', details: { reason: 'connect_timeout' }, cause })
+  }
+  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
+    return new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'stopping' }, cause })
+  }
+  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    const reason = code === 'UND_ERR_HEADERS_OVERFLOW' ? 'headers_too_large' : 'invalid_http'
+    return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason }, cause })
+  }
+  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED' || code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') {
+    // The client refused to send what a step made: a header or a path that is not valid HTTP.
+    return new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause })
+  }
+  if (!connected) {
+    const reason = code === 'ECONNREFUSED' ? 'connection_refused' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'name_not_resolved' : isTls(code) ? 'tls_error' : 'connect_failed'
+    return new GatewayError('UPSTREAM_UNREACHABLE', { details: { reason }, cause })
+  }
+  return new GatewayError('UPSTREAM_UNREACHABLE', { message: 'The upstream closed the connection before it answered.', details: { reason: 'connection_lost' }, cause })
+}
+
+/** The `code` of an error of Node or undici, or `''`. */
+export function codeOf (error: unknown): string {
+  if (typeof error !== 'object' || error === null) return ''
+  const { code } = error as { code?: unknown }
+  if (typeof code === 'string') return code
+  // Happy-eyeballs attempts fail together; the first one tells why.
+  const { errors } = error as { errors?: unknown }
+  return Array.isArray(errors) && errors.length > 0 ? codeOf(errors[0]) : ''
+}
+
+/** Whether the connection was lost in a way that a reused, idle connection is: the other side had closed it. */
+export function isConnectionLoss (error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+}
+
+function isTls (code: string): boolean {
+  return code.startsWith('ERR_TLS') || code.startsWith('ERR_SSL') || code.startsWith('CERT_') || code.endsWith('_CERT') ||
+    code.includes('SELF_SIGNED') || code.includes('UNABLE_TO_') || code === 'EPROTO'
+}
