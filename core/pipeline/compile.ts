@@ -1,0 +1,162 @@
+import type { RequestContext, ResponseContext, LogContext, BodyMode, Decision, Pass, PluginInstance } from '../plugin.js'
+import type { Host } from '../host.js'
+import { parseSize } from '../lib/units.js'
+import type { ResolvedUse } from './order.js'
+
+/** How much of a body is collected before the steps that want it whole. */
+export interface BufferPlan {
+  readonly maxBytes: number
+  readonly inflate: boolean
+}
+
+/** One step as the engine shows it: explain, traces, logs. */
+export interface StepInfo {
+  readonly plugin: string
+  readonly id: string
+  readonly stage: string
+  readonly level: ResolvedUse['level']
+  readonly timeoutMs: number
+}
+
+/** The hooks of one kind in the order in which they run, with the position of the step that each belongs to. */
+export interface HookList<F> {
+  readonly hooks: readonly F[]
+  readonly positions: readonly number[]
+}
+
+/** A `request` hook, bound to its instance. */
+export type RequestHook = (ctx: RequestContext) => Decision
+/** A `response` hook, bound to its instance. */
+export type ResponseHook = (ctx: ResponseContext) => Pass
+/** An `error` hook, bound to its instance. */
+export type ErrorHook = (ctx: RequestContext, error: Error) => Decision
+/** A `log` hook, bound to its instance. */
+export type LogHook = (ctx: LogContext) => void
+
+/** A route's steps, flat. What is absent is null and costs one comparison. */
+export interface CompiledPipeline {
+  readonly steps: readonly StepInfo[]
+  /** Outermost first. */
+  readonly request: HookList<RequestHook> | null
+  /** Innermost first. `wantsBody` says which are skipped where there can be no body. */
+  readonly response: (HookList<ResponseHook> & { readonly wantsBody: readonly boolean[] }) | null
+  /** Innermost first. */
+  readonly error: HookList<ErrorHook> | null
+  readonly log: readonly LogHook[] | null
+  /** Before which entry of `request.hooks` the body is collected; null = never. */
+  readonly requestBuffer: (BufferPlan & { readonly before: number }) | null
+  readonly responseBuffer: BufferPlan | null
+  readonly instances: readonly PluginInstance[]
+  /** Ends every instance; called once. */
+  close (): Promise<void>
+}
+
+/** Makes the host for one step. */
+export type HostFactory = (step: ResolvedUse) => Host
+
+/**
+ * Creates the instances of a route's steps and folds their hooks into flat arrays. Asynchronous only when a plugin's `create` is.
+ * What a `create` throws comes as CreateError after the instances made so far are closed. With `endpoint` the last step only serves:
+ * its endpoint of that name stands where its request hook would.
+ */
+export function compilePipeline (steps: readonly ResolvedUse[], hostFor: HostFactory, endpoint: string | null = null): CompiledPipeline | Promise<CompiledPipeline> {
+  const made: (PluginInstance | Promise<PluginInstance>)[] = []
+  let waits = false
+  try {
+    for (const step of steps) {
+      const instance = step.plugin.create(step.use.config, hostFor(step))
+      if (instance instanceof Promise) waits = true
+      made.push(instance)
+    }
+  } catch (error) {
+    void closeAll(made)
+    throw new CreateError(steps[made.length] as ResolvedUse, error)
+  }
+  if (!waits) return fold(steps, made as PluginInstance[], endpoint)
+  return Promise.allSettled(made).then((results) => {
+    const failed = results.findIndex((result) => result.status === 'rejected')
+    if (failed === -1) return fold(steps, results.map((result) => (result as PromiseFulfilledResult<PluginInstance>).value), endpoint)
+    void closeAll(made)
+    throw new CreateError(steps[failed] as ResolvedUse, (results[failed] as PromiseRejectedResult).reason)
+  })
+}
+
+/** A plugin's `create` threw: which step, and why. */
+export class CreateError extends Error {
+  readonly step: ResolvedUse
+
+  constructor (step: ResolvedUse, cause: unknown) {
+    super(cause instanceof Error ? cause.message : String(cause), { cause })
+    this.name = 'CreateError'
+    this.step = step
+  }
+}
+
+async function closeAll (made: readonly (PluginInstance | Promise<PluginInstance>)[]): Promise<void> {
+  for (const result of await Promise.allSettled(made)) {
+    if (result.status === 'fulfilled') await Promise.resolve(result.value.close?.()).catch(() => {})
+  }
+}
+
+function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[], endpoint: string | null): CompiledPipeline {
+  const instances = endpoint === null ? created : created.map((instance, i) => i === created.length - 1 ? endpointOnly(instance, endpoint) : instance)
+  const request: RequestHook[] = []
+  const requestAt: number[] = []
+  const response: ResponseHook[] = []
+  const responseAt: number[] = []
+  const wantsBody: boolean[] = []
+  const error: ErrorHook[] = []
+  const errorAt: number[] = []
+  const log: LogHook[] = []
+  let requestBuffer: (BufferPlan & { before: number }) | null = null
+  let responseBuffer: BufferPlan | null = null
+  instances.forEach((instance, position) => {
+    const { plugin, use } = steps[position] as ResolvedUse
+    const modes = plugin.body(use.config)
+    const collect = bufferOf(modes.request)
+    if (instance.request !== undefined) {
+      if (collect !== null) requestBuffer = { ...smaller(requestBuffer, collect), before: requestBuffer === null ? request.length : (requestBuffer as { before: number }).before }
+      request.push(instance.request.bind(instance) as RequestHook)
+      requestAt.push(position)
+    }
+    if (instance.response !== undefined) {
+      const whole = bufferOf(modes.response)
+      if (whole !== null) responseBuffer = smaller(responseBuffer, whole)
+      response.unshift(instance.response.bind(instance) as ResponseHook)
+      responseAt.unshift(position)
+      wantsBody.unshift(modes.response !== 'none')
+    }
+    if (instance.error !== undefined) {
+      error.unshift(instance.error.bind(instance) as ErrorHook)
+      errorAt.unshift(position)
+    }
+    if (instance.log !== undefined) log.push(instance.log.bind(instance) as LogHook)
+  })
+  return {
+    steps: steps.map(({ use, stage, level }) => ({ plugin: use.name, id: use.id, stage, level, timeoutMs: use.timeoutMs })),
+    request: request.length === 0 ? null : { hooks: request, positions: requestAt },
+    response: response.length === 0 ? null : { hooks: response, positions: responseAt, wantsBody },
+    error: error.length === 0 ? null : { hooks: error, positions: errorAt },
+    log: log.length === 0 ? null : log,
+    requestBuffer,
+    responseBuffer,
+    instances,
+    close: () => closeAll(instances)
+  }
+}
+
+function endpointOnly (instance: PluginInstance, endpoint: string): PluginInstance {
+  const handler = instance.endpoints?.[endpoint]
+  if (handler === undefined) throw new TypeError(`the plugin declares the endpoint "${endpoint}" and its create returns no handler for it`)
+  return { request: handler, close: () => instance.close?.() }
+}
+
+function bufferOf (mode: BodyMode): BufferPlan | null {
+  if (mode === 'none' || mode === 'stream') return null
+  return { maxBytes: typeof mode.buffer === 'number' ? mode.buffer : parseSize(mode.buffer), inflate: mode.inflate ?? false }
+}
+
+/** Several steps that want the whole body share one collection, at the smallest maximum. */
+function smaller (a: BufferPlan | null, b: BufferPlan): BufferPlan {
+  return a === null ? b : { maxBytes: Math.min(a.maxBytes, b.maxBytes), inflate: a.inflate || b.inflate }
+}
