@@ -1,0 +1,124 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { BodyConsumer, BodySource } from '../context.js'
+import { GatewayError } from '../errors.js'
+import { ticker, type Ticking } from '../lib/ticker.js'
+import type { ListenConfig } from '../route.js'
+
+/** How much of a body that nobody wants is read away, so that the client sees its answer before the connection closes. */
+const DRAIN_BYTES = 1024 * 1024
+const DRAIN_MS = 2_000
+
+/** The body of an HTTP/1 request. Nothing is read from the client before `start`, nor is its `Expect: 100-continue` answered. */
+export class Http1Body implements BodySource, Ticking {
+  tickPrevious: Ticking | null = null
+  tickNext: Ticking | null = null
+  readonly length: number | null
+  complete = false
+  bytesRead = 0
+  /** Whether the client waits for our 100 before it sends. */
+  awaitsContinue: boolean
+
+  private readonly req: IncomingMessage
+  private readonly res: ServerResponse
+  private readonly limits: ListenConfig['limits']
+  private consumer: BodyConsumer | null = null
+  private waitingSince = 0
+  private waitedMs = 0
+  private waiting = false
+  private abandonedAt = 0
+  private abandonedBytes = 0
+
+  constructor (req: IncomingMessage, res: ServerResponse, length: number | null, awaitsContinue: boolean, limits: ListenConfig['limits']) {
+    this.req = req
+    this.res = res
+    this.length = length
+    this.awaitsContinue = awaitsContinue
+    this.limits = limits
+  }
+
+  start (consumer: BodyConsumer): void {
+    const { req } = this
+    this.consumer = consumer
+    if (req.destroyed && !req.complete) { this.broken(); return }
+    this.listen()
+    if (this.awaitsContinue && !this.res.headersSent) {
+      this.awaitsContinue = false
+      this.res.writeContinue()
+    }
+    this.wait()
+    ticker.add(this)
+  }
+
+  private listen (): void {
+    const { req } = this
+    req.on('data', (chunk: Buffer) => {
+      this.bytesRead += chunk.length
+      if (this.consumer === null) { this.discard(); return }
+      if (!this.consumer.data(chunk)) this.pause()
+    })
+    req.on('end', () => {
+      this.complete = true
+      ticker.remove(this)
+      const { consumer } = this
+      this.consumer = null
+      consumer?.end()
+    })
+    req.on('error', () => { this.broken() })
+    req.on('close', () => { if (!this.complete) this.broken() })
+  }
+
+  private broken (): void {
+    ticker.remove(this)
+    const { consumer } = this
+    this.consumer = null
+    consumer?.error(new GatewayError('VALIDATION_ERROR', { message: 'The request body broke off.', details: { reason: 'body_incomplete' } }))
+  }
+
+  pause (): void {
+    if (this.waiting) { this.waitedMs += performance.now() - this.waitingSince; this.waiting = false }
+    this.req.pause()
+  }
+
+  resume (): void {
+    this.wait()
+    this.req.resume()
+  }
+
+  private wait (): void {
+    if (this.waiting) return
+    this.waiting = true
+    this.waitingSince = performance.now()
+  }
+
+  abandon (): void {
+    if (this.complete || this.abandonedAt !== 0) return
+    this.abandonedAt = performance.now()
+    this.abandonedBytes = this.bytesRead
+    const started = this.consumer !== null
+    this.consumer = null
+    if (started) ticker.remove(this)
+    else this.listen()
+    ticker.add(this)
+    this.req.resume()
+  }
+
+  private discard (): void {
+    if (this.bytesRead - this.abandonedBytes > DRAIN_BYTES) this.req.socket.destroy()
+  }
+
+  /** Cuts off bodies that come slower than is allowed, and drained ones that do not end. */
+  tick (nowMs: number): void {
+    if (this.abandonedAt !== 0) {
+      if (nowMs - this.abandonedAt > DRAIN_MS) { ticker.remove(this); this.req.socket.destroy() }
+      return
+    }
+    if (!this.waiting) return
+    const { bodyGraceMs, bodyBytesPerSecond } = this.limits
+    const overtimeMs = this.waitedMs + nowMs - this.waitingSince - bodyGraceMs
+    if (overtimeMs <= 0 || this.bytesRead >= bodyBytesPerSecond * overtimeMs / 1000) return
+    ticker.remove(this)
+    const { consumer } = this
+    this.consumer = null
+    consumer?.error(new GatewayError('REQUEST_TIMEOUT', { message: 'The request body came too slowly.', details: { reason: 'body_too_slow' } }))
+  }
+}

@@ -1,0 +1,153 @@
+import { type IncomingMessage, type Server, type ServerOptions, ServerResponse, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ConnectionInfo, ResponseSink } from '../context.js'
+import { Refusal, refuse } from '../reply.js'
+import { connectionOf, type Connection } from './connection.js'
+import { type AcceptedRequest, readRequest } from './http1-request.js'
+import { Http1Sink, type SinkState } from './http1-sink.js'
+import type { ListenPolicy } from './policy.js'
+
+/** What was refused before it became a request: enough for a log record and an answer in the right shape. */
+export interface EarlyRefusal {
+  readonly refusal: Refusal
+  readonly method: string
+  readonly target: string
+  readonly accept: string | undefined
+  readonly connection: ConnectionInfo
+  readonly httpVersion: string
+}
+
+/** An error answer ready to be written. */
+export interface RenderedRefusal {
+  readonly status: number
+  /** Flat. */
+  readonly headers: string[]
+  readonly body: string
+}
+
+/** Where a listener brings what comes in. */
+export interface ListenerTarget {
+  /** Read per request: a reload replaces it. */
+  readonly policy: ListenPolicy
+  /** The gateway takes the request, or (false) leaves it to the handler behind. */
+  handle (request: AcceptedRequest, sink: ResponseSink): void
+  /** Whether this request is for the gateway's own routes on the data port. */
+  isOwn (request: AcceptedRequest): boolean
+  refuseEarly (early: EarlyRefusal): RenderedRefusal
+}
+
+/** Options for `http.createServer` and `https.createServer` under which Node's parser is strict and its limits are wider than ours, so that ours answer. */
+export function serverOptions (policy: ListenPolicy): ServerOptions {
+  return {
+    insecureHTTPParser: false,
+    maxHeaderSize: Math.max(32 * 1024, policy.limits.headerBytes + policy.limits.urlBytes + 1024),
+    // Our own check answers in our shape.
+    requireHostHeader: false,
+    joinDuplicateHeaders: false,
+    headersTimeout: policy.limits.headersMs,
+    // Bodies have their own watch, which knows a slow client from a slow upstream.
+    requestTimeout: 0,
+    keepAliveTimeout: policy.limits.keepAliveMs,
+    connectionsCheckingInterval: 5_000,
+    noDelay: true,
+    highWaterMark: 64 * 1024
+  }
+}
+
+/**
+ * Puts the data path in front of a server: its requests come to `target` first. `own` is the handler for the gateway's own routes.
+ * Returns the state that all sinks share; setting `draining` makes every further answer close its connection.
+ */
+export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): SinkState {
+  const state: SinkState = { draining: false }
+  // More than the limit is refused by count; Node would cut the list silently instead.
+  server.maxHeadersCount = 0
+
+  const accept = (req: IncomingMessage, res: ServerResponse): void => {
+    const connection = connectionOf(req.socket, target.policy.isTrusted)
+    if (connection.poisoned) return
+    const request = readRequest(req, res, connection, target.policy)
+    if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
+    if (target.isOwn(request)) { own(req, res); return }
+    target.handle(request, new Http1Sink(res, request.body, state))
+  }
+
+  const refuseRequest = (req: IncomingMessage, res: ServerResponse, connection: Connection, refusal: Refusal): void => {
+    connection.poisoned = true
+    const rendered = target.refuseEarly({ refusal, method: req.method ?? '', target: req.url ?? '', accept: req.headers.accept, connection, httpVersion: req.httpVersion })
+    res.writeHead(rendered.status, [...rendered.headers, 'connection', 'close'])
+    res.end(req.method === 'HEAD' ? undefined : rendered.body)
+  }
+
+  server.on('request', accept)
+  server.on('checkContinue', accept)
+  server.on('checkExpectation', accept)
+
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const connection = connectionOf(socket as Socket, target.policy.isTrusted)
+    if (connection.poisoned) { socket.destroy(); return }
+    socket.on('error', () => { socket.destroy() })
+    const res = new ServerResponse(req)
+    res.assignSocket(socket as Socket)
+    res.shouldKeepAlive = false
+    res.on('finish', () => { (socket as Socket).destroySoon() })
+    const request = readRequest(req, res, connection, target.policy)
+    if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
+    // Node hands over every request with an Upgrade field raw: its body, if it has one, was never parsed.
+    if (request.body !== null) { refuseRequest(req, res, connection, UPGRADE_WITH_BODY); return }
+    const sink = new Http1Sink(res, null, state)
+    sink.allowTunnel(socket, head)
+    target.handle(request, sink)
+  })
+
+  server.on('connect', (req: IncomingMessage, socket: Duplex) => {
+    const connection = connectionOf(socket as Socket, target.policy.isTrusted)
+    connection.poisoned = true
+    answerRaw(socket, target.refuseEarly({ refusal: NO_CONNECT, method: 'CONNECT', target: req.url ?? '', accept: req.headers.accept, connection, httpVersion: req.httpVersion }))
+  })
+
+  server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex) => {
+    const connection = connectionOf(socket as Socket, target.policy.isTrusted)
+    const answered = connection.poisoned
+    connection.poisoned = true
+    // Bytes of an answer are out already, or nobody listens: an error text would land inside it.
+    const current = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
+    if (answered || !socket.writable || error.code === 'ECONNRESET' || current?.headersSent === true) { socket.destroy(); return }
+    const packet = error.rawPacket?.toString('latin1', 0, 4096) ?? ''
+    const refuseRaw = (): void => { answerRaw(socket, rendered) }
+    const line = /^([A-Z]+) ([^ \r\n]+)/.exec(packet)
+    const rendered = target.refuseEarly({
+      refusal: parserRefusal(error.code ?? '', packet), method: line?.[1] ?? '', target: line?.[2]?.slice(0, 200) ?? '', accept: undefined, connection, httpVersion: '1.1'
+    })
+    // Behind a request that is still being answered the refusal waits its turn; inside its body it takes its place.
+    if (current !== undefined && current.req.complete) current.once('finish', refuseRaw)
+    else refuseRaw()
+  })
+  return state
+}
+
+const UPGRADE_WITH_BODY = refuse('VALIDATION_ERROR', { message: 'A request that asks for an upgrade has no body here.', details: { reason: 'upgrade_with_body' } })
+const NO_CONNECT = refuse('METHOD_NOT_ALLOWED', { message: 'CONNECT is not served here.', details: { reason: 'method' } })
+const MALFORMED = refuse('VALIDATION_ERROR', { message: 'The request is not valid HTTP.', details: { reason: 'malformed_http' } })
+const TIMEOUT = refuse('REQUEST_TIMEOUT', { details: { reason: 'headers_too_slow' } })
+const FIELDS_OVERFLOW = refuse('HEADERS_TOO_LARGE', { details: { reason: 'fields_too_large' } })
+const TARGET_OVERFLOW = refuse('URI_TOO_LONG', { details: { reason: 'target_too_long' } })
+
+function parserRefusal (code: string, packet: string): Refusal {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TIMEOUT
+  if (code !== 'HPE_HEADER_OVERFLOW') return MALFORMED
+  // No end of the first line within the first pieces: the target is what is too long.
+  return packet.includes('\r\n') ? FIELDS_OVERFLOW : TARGET_OVERFLOW
+}
+
+function answerRaw (socket: Duplex, rendered: RenderedRefusal): void {
+  let head = `HTTP/1.1 ${rendered.status} ${STATUS_CODES[rendered.status] ?? ''}\r\n`
+  for (let i = 0; i < rendered.headers.length; i += 2) head += `${rendered.headers[i] as string}: ${rendered.headers[i + 1] as string}\r\n`
+  socket.on('error', () => { socket.destroy() })
+  socket.end(`${head}content-length: ${Buffer.byteLength(rendered.body)}\r\nconnection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n${rendered.body}`)
+  // Node stops reading here; what the client still sends would reset the connection before it has read the answer.
+  socket.resume()
+  const timer = setTimeout(() => { socket.destroy() }, 1_000)
+  socket.once('close', () => { clearTimeout(timer) })
+}

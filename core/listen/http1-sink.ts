@@ -1,0 +1,214 @@
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import type { ResponseSink, TunnelEnd } from '../context.js'
+import { latin1 } from '../lib/latin1.js'
+import type { Http1Body } from './http1-body.js'
+
+/** Bodies up to this size wait (within one turn of the event loop) to leave with their head in one write. */
+const HOLD_BYTES = 8 * 1024
+
+/** What sinks of one listener share. */
+export interface SinkState {
+  /** The server is stopping: answers say `Connection: close`. */
+  draining: boolean
+}
+
+// Sinks whose head waits for its body. One immediate serves all of a turn: what did not complete by then goes out as it is, so
+// that no byte is held longer than the turn in which it came.
+let waiting: Http1Sink[] = []
+
+function flushWaiting (): void {
+  const sinks = waiting
+  waiting = []
+  for (const sink of sinks) sink.flush()
+}
+
+/** Writes an answer to an HTTP/1 connection. */
+export class Http1Sink implements ResponseSink {
+  headSent = false
+  closed = false
+  bytesWritten = 0
+  onDrain: (() => void) | null = null
+  onClose: ((complete: boolean) => void) | null = null
+  tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null = null
+
+  private readonly res: ServerResponse
+  private readonly body: Http1Body | null
+  private readonly state: SinkState
+  private heldStatus = 0
+  private heldReason = ''
+  private heldHeaders: string[] | null = null
+  private heldBody: Uint8Array | null = null
+  private heldLength = 0
+  private unflushed = false
+  private draining = false
+
+  constructor (res: ServerResponse, body: Http1Body | null, state: SinkState) {
+    this.res = res
+    this.body = body
+    this.state = state
+    res.on('close', this.closing)
+  }
+
+  private readonly closing = (): void => {
+    if (this.closed) return
+    this.closed = true
+    this.heldHeaders = null
+    if (this.body !== null && !this.body.complete) this.body.abandon()
+    this.onClose?.(this.res.writableFinished)
+  }
+
+  /** The request may tunnel: once 101 is sent the connection is no longer HTTP's. */
+  allowTunnel (socket: Duplex, head: Buffer): void {
+    this.tunnel = (reason, headers) => {
+      this.headSent = true
+      this.tunnel = null
+      let text = `HTTP/1.1 101 ${reason === '' ? 'Switching Protocols' : reason}\r\n`
+      for (let i = 0; i < headers.length; i += 2) text += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`
+      this.res.off('close', this.closing)
+      this.res.detachSocket(socket as Socket)
+      socket.write(`${text}\r\n`, 'latin1')
+      socket.once('close', () => {
+        if (this.closed) return
+        this.closed = true
+        this.onClose?.(true)
+      })
+      return { socket, head }
+    }
+  }
+
+  inform (status: number, headers: readonly string[]): void {
+    if (this.headSent || this.closed || this.res.req.httpVersionMinor === 0) return
+    if (status === 102) { this.res.writeProcessing(); return }
+    // Node can write no other interim answer; 103 without Link says nothing.
+    if (status !== 103) return
+    const links: string[] = []
+    const others: Record<string, string | string[]> = {}
+    for (let i = 0; i < headers.length; i += 2) {
+      if (headers[i] === 'link') links.push(headers[i + 1] as string)
+      else others[headers[i] as string] = headers[i + 1] as string
+    }
+    if (links.length === 0) return
+    try {
+      this.res.writeEarlyHints({ ...others, link: links })
+    } catch {
+      // A Link that Node finds malformed: hints may be left out.
+    }
+  }
+
+  head (status: number, reason: string, headers: string[], bodyless: boolean): void {
+    this.headSent = true
+    if (this.closed) return
+    let length = -1
+    for (let i = 0; i < headers.length; i += 2) {
+      const name = headers[i]
+      if (name === 'content-length') length = Number(headers[i + 1])
+      else if (name === 'date') this.res.sendDate = false
+    }
+    if (this.mustClose()) headers.push('connection', 'close')
+    waiting.push(this)
+    if (waiting.length === 1) setImmediate(flushWaiting)
+    if (!bodyless && length >= 0 && length <= HOLD_BYTES) {
+      this.heldStatus = status
+      this.heldReason = reason
+      this.heldHeaders = headers
+      this.heldLength = length
+      return
+    }
+    this.unflushed = true
+    this.writeHead(status, reason, headers)
+  }
+
+  private writeHead (status: number, reason: string, headers: string[]): void {
+    if (reason === '') this.res.writeHead(status, headers)
+    else this.res.writeHead(status, reason, headers)
+  }
+
+  /** Sends what is being held. */
+  flush (): void {
+    const { heldHeaders, heldBody } = this
+    if (heldHeaders !== null) {
+      this.heldHeaders = null
+      this.writeHead(this.heldStatus, this.heldReason, heldHeaders)
+      this.unflushed = true
+      if (heldBody !== null) { this.heldBody = null; this.unflushed = false; this.res.write(heldBody) }
+    }
+    if (this.unflushed && !this.closed) { this.unflushed = false; this.res.flushHeaders() }
+  }
+
+  write (chunk: Uint8Array): boolean {
+    if (this.closed) return true
+    this.bytesWritten += chunk.length
+    if (this.heldHeaders !== null) {
+      if (this.heldBody === null && chunk.length === this.heldLength) { this.heldBody = chunk; return true }
+      this.flush()
+    }
+    this.unflushed = false
+    if (this.res.write(chunk)) return true
+    if (!this.draining) {
+      this.draining = true
+      this.res.once('drain', () => { this.draining = false; this.onDrain?.() })
+    }
+    return false
+  }
+
+  end (trailers: readonly string[] | null): void {
+    if (this.closed) return
+    const { heldHeaders, heldBody } = this
+    this.unflushed = false
+    if (heldHeaders !== null) {
+      this.heldHeaders = null
+      this.writeHead(this.heldStatus, this.heldReason, heldHeaders)
+      // One latin1 string for head and body: Node joins them into a single write instead of a vector of two buffers.
+      if (heldBody !== null) { this.res.end(latin1(heldBody as Buffer), 'latin1'); return }
+    } else if (trailers !== null) {
+      const pairs: [string, string][] = []
+      for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] as string, trailers[i + 1] as string])
+      this.res.addTrailers(pairs)
+    }
+    this.res.end()
+  }
+
+  answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void {
+    this.headSent = true
+    if (this.closed) return
+    const { res } = this
+    for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'date') res.sendDate = false
+    const linger = this.body !== null && !this.body.complete && (this.body.length === null || this.body.awaitsContinue || this.body.length - this.body.bytesRead > 64 * 1024)
+    if (linger || this.mustClose()) headers.push('connection', 'close')
+    res.writeHead(status, headers)
+    const payload = bodyless ? null : body
+    if (payload !== null) this.bytesWritten = payload.length
+    if (linger) { this.lingerAfter(payload); return }
+    if (payload === null) res.end()
+    else if (typeof payload === 'string') res.end(payload)
+    else if (payload.length <= HOLD_BYTES) res.end(latin1(payload as Buffer), 'latin1')
+    else res.end(payload)
+  }
+
+  /**
+   * The client is still sending what nobody will read. Closing at once would reset the connection, and take the answer with it:
+   * the whole answer goes out, what comes is read away within a bound, then the connection ends (RFC 9112 section 9.6).
+   */
+  private lingerAfter (payload: string | Uint8Array | null): void {
+    const { res } = this
+    if (payload === null) res.flushHeaders()
+    else res.write(payload)
+    const body = this.body as Http1Body
+    const finish = (): void => { clearTimeout(timer); res.end() }
+    const timer = setTimeout(finish, body.awaitsContinue ? 0 : 1_000)
+    res.req.once('end', finish)
+    body.abandon()
+  }
+
+  private mustClose (): boolean {
+    return this.state.draining || (this.body !== null && this.body.awaitsContinue)
+  }
+
+  abort (): void {
+    this.heldHeaders = null
+    this.unflushed = false
+    this.res.destroy()
+  }
+}
