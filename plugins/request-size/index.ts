@@ -1,7 +1,6 @@
 import { Transform } from 'node:stream'
 import { Type } from 'typebox'
-import type { BodySource } from '../../core/context.js'
-import { GatewayError, type ErrorOptions } from '../../core/errors.js'
+import { GatewayError } from '../../core/errors.js'
 import { parseSize, SIZE_PATTERN } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { refuse } from '../../core/reply.js'
@@ -33,34 +32,27 @@ export default definePlugin({
         if (body.length !== null) return body.length > maxBytes ? refusal : undefined
         // Another plugin may have asked for the whole body: then it is here already.
         if (body.complete) return body.bytesRead > maxBytes ? refusal : undefined
-        const { headers } = ctx.forward
-        const digests = DIGESTS.map((name) => headers.get(name))
-        ctx.forward.transform(new Guard(body, maxBytes, told))
-        // A transformed body loses its digests, but this one comes out as it went in.
-        for (const [index, digest] of digests.entries()) if (digest !== undefined) headers.set(DIGESTS[index] as string, digest)
+        ctx.forward.transform(new Counter(maxBytes, told))
       }
     }
   }
 })
 
-const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5']
-
-/** Lets a body through, and fails as soon as more of it has come over the wire than is allowed; holds none of it. */
-class Guard extends Transform {
-  readonly #body: BodySource
+/** Lets a body through and fails as soon as it is larger than allowed; holds none of it. */
+class Counter extends Transform {
   readonly #maxBytes: number
-  readonly #told: ErrorOptions
+  readonly #told: { message: string, details: Readonly<Record<string, unknown>> }
+  #bytes = 0
 
-  constructor (body: BodySource, maxBytes: number, told: ErrorOptions) {
+  constructor (maxBytes: number, told: { message: string, details: Readonly<Record<string, unknown>> }) {
     super()
-    this.#body = body
     this.#maxBytes = maxBytes
     this.#told = told
   }
 
   override _transform (chunk: Buffer, _encoding: string, done: (error?: Error | null, chunk?: Buffer) => void): void {
-    // Not the length of what comes by: another plugin may have had it inflated.
-    if (this.#body.bytesRead > this.#maxBytes) done(new GatewayError('PAYLOAD_TOO_LARGE', this.#told))
+    this.#bytes += chunk.length
+    if (this.#bytes > this.#maxBytes) done(new GatewayError('PAYLOAD_TOO_LARGE', this.#told))
     else done(null, chunk)
   }
 }

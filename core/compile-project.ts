@@ -1,0 +1,139 @@
+import { CompiledProject } from './compiled-project.js'
+import { endpointRoutes } from './endpoints.js'
+import { ConfigError, GatewayError } from './errors.js'
+import { CreateError, compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
+import type { CompiledRoute, RequestStats } from './pipeline/compiled-route.js'
+import { orderSteps, satisfiedSteps, type PluginLookup, type ResolvedUse } from './pipeline/order.js'
+import { compileRewrite } from './pipeline/rewrite.js'
+import { compileRouter } from './pipeline/router.js'
+import type { Plugin } from './plugin.js'
+import { createPluginHost, type HostServices } from './plugin-host.js'
+import type { PoolRegistry } from './proxy/pools.js'
+import { createTarget, createUpstream, type Target, type Upstream } from './proxy/upstream.js'
+import { refuse } from './reply.js'
+import type { GatewayConfig, ProjectConfig, RouteConfig, UpstreamConfig } from './route.js'
+
+/** What compiling needs beside the configuration. */
+export interface CompileServices {
+  readonly registry: ReadonlyMap<string, Plugin>
+  readonly lookUp: PluginLookup
+  readonly pools: PoolRegistry
+  readonly host: HostServices
+  /** Where a route's requests are counted. */
+  readonly statsFor: (project: string, route: string) => RequestStats
+  /** The address of a started `builtin:` upstream. */
+  readonly builtinUrl: (name: string) => string
+}
+
+/** What answers where nothing is served. */
+export const NOT_FOUND = refuse('NOT_FOUND')
+const NOBODY_ANSWERS = refuse('NOT_FOUND', { details: { reason: 'route_without_answer' } })
+
+/**
+ * Compiles one project: its upstreams, and each route's steps into a pipeline. Throws ConfigError with the place of a plugin whose
+ * `create` failed; what was made until then is closed.
+ */
+export async function compileProject (config: ProjectConfig, hash: string, root: GatewayConfig, services: CompileServices): Promise<CompiledProject> {
+  const pipelines: CompiledPipeline[] = []
+  const upstreams = new Map<string, Upstream>()
+  const compileSteps = async (steps: readonly ResolvedUse[], route: string | null, endpoint: string | null): Promise<CompiledPipeline> => {
+    const made = compilePipeline(steps, (step) => createPluginHost(services.host, step, config.name, route), endpoint)
+    const pipeline = made instanceof Promise ? await made : made
+    pipelines.push(pipeline)
+    return pipeline
+  }
+  try {
+    for (const upstream of Object.values(config.upstreams)) upstreams.set(upstream.name, createUpstream(upstream, targetsOf(upstream, services), services.pools))
+    const targets = createNamedTargets(services.pools)
+    const routes: { config: RouteConfig, value: CompiledRoute }[] = []
+    for (const route of config.routes) {
+      const { steps } = orderSteps({ gateway: root.plugins, project: config.plugins, route: route.plugins }, services.lookUp, services.registry.values())
+      const upstream = route.upstream === null ? null : upstreams.get(route.upstream) ?? null
+      routes.push({ config: route, value: compileRoute(config, route, await compileSteps(steps, route.id, null), upstream, targets, services.statsFor(config.name, route.id)) })
+    }
+    for (const endpoint of endpointRoutes(config, root, services.lookUp, services.registry.values())) {
+      routes.push({ config: endpoint.config, value: compileRoute(config, endpoint.config, await compileSteps(endpoint.steps, endpoint.config.id, endpoint.key), null, targets, services.statsFor(config.name, endpoint.config.id)) })
+    }
+    const outer = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
+    const fallback = fallbackRoute(config.name, await compileSteps(satisfiedSteps(outer.steps), null, null), services.statsFor(config.name, ''))
+    return new CompiledProject({
+      config, hash, fallback, pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
+      onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: String(error) }, 'a plugin failed to close') }
+    })
+  } catch (error) {
+    for (const upstream of upstreams.values()) upstream.release()
+    for (const pipeline of pipelines) void pipeline.close()
+    if (!(error instanceof CreateError)) throw error
+    throw new ConfigError([{ path: error.step.use.at, message: `plugin "${error.step.use.name}" could not be created: ${error.message}`, remedy: 'correct its configuration' }])
+  }
+}
+
+/** A route that serves nothing: its steps run, then 404. */
+export function fallbackRoute (project: string | null, pipeline: CompiledPipeline, stats: RequestStats): CompiledRoute {
+  return {
+    info: null, projectName: project, pipeline, stats, upstream: null, rewrite: null, headersMs: 0, idleMs: 0, totalMs: 0,
+    upgrades: NO_UPGRADES, upgradeIdleMs: 0, fallback: NOT_FOUND, accessLog: {}, allowsOptions: false, allowEncodedSlashes: true, targetFor: noTarget
+  }
+}
+
+const NO_UPGRADES: ReadonlySet<string> = new Set()
+
+function noTarget (): Target {
+  throw new GatewayError('INTERNAL_ERROR', { details: { reason: 'no_upstream' } })
+}
+
+function compileRoute (project: ProjectConfig, route: RouteConfig, pipeline: CompiledPipeline, upstream: Upstream | null, targets: NamedTargets, stats: RequestStats): CompiledRoute {
+  const timeouts = upstream?.config.timeouts
+  const { methods, path, pathRegex } = route.match
+  return {
+    info: { id: route.id, project: project.name, path: `${project.basePath}${path ?? pathRegex ?? ''}`, upstream: route.upstream },
+    projectName: project.name,
+    stats,
+    pipeline,
+    upstream,
+    rewrite: compileRewrite(route.rewrite, path, project.basePath),
+    headersMs: route.timeouts.headersMs ?? timeouts?.headersMs ?? 0,
+    idleMs: route.timeouts.idleMs ?? timeouts?.idleMs ?? 0,
+    totalMs: route.timeouts.totalMs ?? timeouts?.totalMs ?? 0,
+    upgrades: new Set(['websocket', ...route.upgrades]),
+    upgradeIdleMs: route.upgradeIdleMs,
+    fallback: NOBODY_ANSWERS,
+    accessLog: route.accessLog === false || project.accessLog === false ? false : { sample: route.accessLog.sample ?? project.accessLog.sample },
+    allowsOptions: methods === null || methods.includes('OPTIONS'),
+    allowEncodedSlashes: route.allowEncodedSlashes,
+    targetFor: upstream === null ? noTarget : (url) => targets.get(url, upstream)
+  }
+}
+
+function targetsOf (upstream: UpstreamConfig, services: CompileServices): readonly { url: string, weight: number }[] {
+  return upstream.builtin === null ? upstream.targets : [{ url: services.builtinUrl(upstream.builtin), weight: 1 }]
+}
+
+interface NamedTargets {
+  get (url: string, upstream: Upstream): Target
+  release (): void
+}
+
+/** Steps may name a target per request; this many are remembered per project, so that their pools are shared and bounded. */
+const MAX_NAMED_TARGETS = 64
+
+function createNamedTargets (pools: PoolRegistry): NamedTargets {
+  const named = new Map<string, Target>()
+  return {
+    get (url, upstream) {
+      const key = `${upstream.config.name} ${url}`
+      const known = named.get(key)
+      if (known !== undefined) return known
+      if (!URL.canParse(url) || !/^https?:/.test(url)) throw new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_target' } })
+      if (named.size >= MAX_NAMED_TARGETS) {
+        const [oldest, target] = named.entries().next().value as [string, Target]
+        named.delete(oldest)
+        target.shared.release()
+      }
+      const target = createTarget(url, 1, upstream.config, pools)
+      named.set(key, target)
+      return target
+    },
+    release () { for (const target of named.values()) target.shared.release() }
+  }
+}

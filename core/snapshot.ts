@@ -1,0 +1,102 @@
+import { compileProject, fallbackRoute, type CompileServices } from './compile-project.js'
+import { CompiledProject } from './compiled-project.js'
+import { ConfigError } from './errors.js'
+import { compilePolicy, type ListenPolicy } from './listen/policy.js'
+import { compilePipeline, CreateError, type CompiledPipeline } from './pipeline/compile.js'
+import type { CompiledRoute } from './pipeline/compiled-route.js'
+import { buildHostIndex, type HostIndex } from './pipeline/host-index.js'
+import { orderSteps, satisfiedSteps } from './pipeline/order.js'
+import { createPluginHost } from './plugin-host.js'
+import type { GatewayConfig, ProjectConfig } from './route.js'
+
+/** A project's configuration with the hash of its content. */
+export interface HashedProject {
+  readonly config: ProjectConfig
+  readonly hash: string
+}
+
+/** What a snapshot is built from. */
+export interface SnapshotInput {
+  readonly root: GatewayConfig
+  /** Changes when something that every project is compiled with changes. */
+  readonly rootHash: string
+  /** Every project's hash by name: the whole set. */
+  readonly hashes: ReadonlyMap<string, string>
+  /** The projects that the current snapshot does not have, in pieces, as they arrive. */
+  readonly changed: AsyncIterable<readonly HashedProject[]> | Iterable<readonly HashedProject[]>
+}
+
+/** Everything that requests walk through: frozen, replaced whole. */
+export interface Snapshot {
+  readonly root: GatewayConfig
+  readonly rootHash: string
+  readonly projects: ReadonlyMap<string, CompiledProject>
+  readonly hosts: HostIndex<CompiledProject>
+  /** What answers where no project is decided. */
+  readonly fallback: CompiledRoute
+  readonly fallbackPipeline: CompiledPipeline
+  readonly policy: ListenPolicy
+  readonly healthPaths: ReadonlySet<string>
+}
+
+/** How long building may keep the event loop at a time. */
+const SLICE_MS = 4
+
+/**
+ * Builds the next snapshot beside the current one: projects with an unchanged hash are taken over as they are. Compiling happens in
+ * slices, so that traffic goes on. Throws ConfigError; what was compiled until then is disposed of and the current one is untouched.
+ */
+export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, services: CompileServices): Promise<Snapshot> {
+  const { root, rootHash } = input
+  const reusable = current !== null && current.rootHash === rootHash ? current.projects : new Map<string, CompiledProject>()
+  const projects = new Map<string, CompiledProject>()
+  const made: CompiledProject[] = []
+  let pipeline: CompiledPipeline | null = null
+  let sliceEnd = performance.now() + SLICE_MS
+  try {
+    for (const [name, hash] of input.hashes) {
+      const known = reusable.get(name)
+      if (known !== undefined && known.hash === hash) projects.set(name, known)
+    }
+    const missing = [...(current?.projects.values() ?? [])].filter((project) => !projects.has(project.name) && input.hashes.get(project.name) === project.hash)
+    const again = missing.map(({ config, hash }) => ({ config, hash }))
+    for await (const batch of both(again, input.changed)) {
+      for (const { config, hash } of batch) {
+        const project = await compileProject(config, hash, root, services)
+        made.push(project)
+        projects.set(project.name, project)
+        if (performance.now() > sliceEnd) {
+          await new Promise((resolve) => setImmediate(resolve))
+          sliceEnd = performance.now() + SLICE_MS
+        }
+      }
+    }
+    const steps = satisfiedSteps(orderSteps({ gateway: root.plugins, project: [], route: [] }, services.lookUp, services.registry.values()).steps)
+    pipeline = await compilePipeline(steps, (step) => createPluginHost(services.host, step, null, null))
+    const identityHeaders = new Set<string>()
+    for (const plugin of services.registry.values()) for (const header of plugin.identityHeaders) identityHeaders.add(header)
+    return {
+      root,
+      rootHash,
+      projects,
+      hosts: buildHostIndex([...projects.values()].map((project) => ({ name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project }))),
+      fallback: fallbackRoute(null, pipeline, services.statsFor('', '')),
+      fallbackPipeline: pipeline,
+      policy: compilePolicy(root.listen, identityHeaders, root.requestId === false ? DEFAULT_ID_HEADER : root.requestId.header),
+      healthPaths: new Set(root.listen.health)
+    }
+  } catch (error) {
+    for (const project of made) project.retire()
+    if (pipeline !== null) void pipeline.close()
+    if (!(error instanceof CreateError)) throw error
+    throw new ConfigError([{ path: error.step.use.at, message: `plugin "${error.step.use.name}" could not be created: ${error.message}`, remedy: 'correct its configuration' }])
+  }
+}
+
+/** The field that carries the request id where the configuration names none. */
+export const DEFAULT_ID_HEADER = 'x-request-id'
+
+async function * both (first: readonly HashedProject[], then: SnapshotInput['changed']): AsyncGenerator<readonly HashedProject[]> {
+  if (first.length > 0) yield first
+  yield * then
+}
