@@ -10,6 +10,8 @@ export interface Template {
   readonly source: string
   /** Whether it renders to the same text for every request. */
   readonly isConstant: boolean
+  /** That text; null where it is not constant. */
+  readonly constant: string | null
   /** The names that it reads, each once. */
   readonly names: readonly string[]
   /** The text for one request. What is inserted never holds CR, LF or NUL; the template's own text may (but for `header`). */
@@ -20,6 +22,8 @@ export interface Template {
 export interface TemplateOptions {
   /** Default `none`. */
   encode?: TemplateEncoding
+  /** Encodes the template's own text like what is inserted. Default false: the author writes JSON, a URL, … */
+  encodeText?: boolean
 }
 
 /**
@@ -36,9 +40,10 @@ export function compileTemplate (source: string, options: TemplateOptions = {}):
   if (encoding === 'header' && /[\r\n\0]/.test(source)) throw new TypeError(`the template ${quote(source)} holds CR, LF or NUL, which a header value can not`)
   const pieces: Piece[] = []
   const names = new Set<string>()
+  const own = options.encodeText === true ? valueEncoder(encoding, 'text') : (text: string) => text
   let from = 0
   for (let open = source.indexOf('{{'); open !== -1; open = source.indexOf('{{', from)) {
-    addText(pieces, source.slice(from, open))
+    addText(pieces, own(source.slice(from, open)))
     PLACE.lastIndex = open
     const match = PLACE.exec(source)
     if (match === null) throw new TypeError(`the template ${quote(source)} has a place at character ${open + 1} that can not be read (write {{ name }} or {{ name | "default" }})`)
@@ -47,7 +52,7 @@ export function compileTemplate (source: string, options: TemplateOptions = {}):
     else if (name !== undefined) { pieces.push(place(source, name, fallback, encoding)); names.add(name) }
     from = open + whole.length
   }
-  addText(pieces, source.slice(from))
+  addText(pieces, own(source.slice(from)))
   return assemble(source, pieces, [...names])
 }
 
@@ -82,13 +87,14 @@ function assemble (source: string, pieces: readonly Piece[], names: readonly str
   const isConstant = names.length === 0
   if (isConstant) {
     const text = pieces.join('')
-    return { source, isConstant, names, render: () => text }
+    return { source, isConstant, constant: text, names, render: () => text }
   }
   const [only] = pieces
-  if (pieces.length === 1 && typeof only === 'function') return { source, isConstant, names, render: only }
+  if (pieces.length === 1 && typeof only === 'function') return { source, isConstant, constant: null, names, render: only }
   return {
     source,
     isConstant,
+    constant: null,
     names,
     render (request) {
       let text = ''
