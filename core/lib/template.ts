@@ -72,7 +72,7 @@ function place (source: string, name: string, fallback: string | undefined, enco
   try {
     value = templateValue(name)
   } catch (error) {
-    throw new TypeError(`the template ${quote(source)}: ${(error as Error).message}`)
+    throw new TypeError(`the template ${quote(source)}: ${(error as Error).message}`, { cause: error })
   }
   const { read } = value
   const encode = valueEncoder(encoding, value.form)
@@ -108,8 +108,8 @@ function unquote (literal: string): string {
   if (literal.startsWith("'")) return literal.slice(1, -1)
   try {
     return JSON.parse(literal) as string
-  } catch {
-    throw new TypeError(`${literal} is not a JSON string (escape quotes and backslashes with a backslash)`)
+  } catch (error) {
+    throw new TypeError(`${literal} is not a JSON string (escape quotes and backslashes with a backslash)`, { cause: error })
   }
 }
 

@@ -6,7 +6,7 @@ import { compileEdits, type Edit } from './edits.js'
 const NAME = '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$'
 const VALUE_HINT = 'Values may have places such as `{{ params.id }}`.'
 
-function editsOf (whose: string) {
+function editsOf (whose: string, example: Readonly<Record<string, unknown>>) {
   return Type.Object({
     remove: Type.Array(Type.String({ pattern: NAME }), {
       default: [],
@@ -28,12 +28,12 @@ function editsOf (whose: string) {
       description: `Fourth: fields added behind those that are there. ${VALUE_HINT} An empty value adds nothing.`,
       examples: [{ link: ['</a.css>; rel=preload'] }]
     })
-  }, { default: {}, additionalProperties: false, description: `What is changed of ${whose}, in the order remove, rename, set, add.` })
+  }, { default: {}, additionalProperties: false, description: `What is changed of ${whose}, in the order remove, rename, set, add.`, examples: [example] })
 }
 
 const config = Type.Object({
-  request: editsOf('the request that goes to the upstream'),
-  response: editsOf('the answer')
+  request: editsOf('the request that goes to the upstream', { remove: ['cookie'], set: { 'x-order': '{{ params.id }}' } }),
+  response: editsOf('the answer', { remove: ['x-powered-by'] })
 }, { additionalProperties: false })
 
 /** Removes, renames, sets and adds header fields of the forwarded request and of the answer. */

@@ -14,11 +14,13 @@ export function jsonTemplate (value: unknown): Template {
     else pieces.push(text)
   })
   const names = new Set(pieces.flatMap((piece) => typeof piece === 'string' ? [] : piece.names))
-  const isConstant = names.size === 0
+  // Neighbouring texts are joined above: without a place there is one.
+  const [only] = pieces
+  const constant = pieces.length === 1 && typeof only === 'string' ? only : null
   return {
     source: JSON.stringify(value),
-    isConstant,
-    constant: isConstant ? pieces.join('') : null,
+    isConstant: constant !== null,
+    constant,
     names: [...names],
     render (source) {
       let text = ''

@@ -8,11 +8,15 @@ const folder = new URL('../../../plugins/', import.meta.url)
 
 test('plugins: the registry lists them by stage, then by name', async (t) => {
   t.same(plugins.map((plugin) => `${plugin.stages[0]} ${plugin.name}`), [
+    'edge compression',
     'edge cors',
+    'edge debug',
     'edge ip-restriction',
     'edge request-size',
     'edge security-headers',
-    'upstream redirect'
+    'transform headers',
+    'upstream redirect',
+    'upstream respond'
   ])
   const sorted = plugins.toSorted((a, b) => STAGES.indexOf(a.stages[0] ?? 'edge') - STAGES.indexOf(b.stages[0] ?? 'edge') || (a.name < b.name ? -1 : 1))
   t.same(plugins.map((plugin) => plugin.name), sorted.map((plugin) => plugin.name))
