@@ -71,7 +71,7 @@ test('author plugin: the stack of what it throws names the line of its source', 
   const { plugin } = await loadAuthorPlugin(file, { cacheDirectory })
   const { request } = await plugin.create({ loud: true }, host)
   try {
-    request?.({} as never)
+    void request?.({} as never)
     t.fail('it should have thrown')
   } catch (error) {
     t.match((error as Error).stack, `${file}:13:32`)

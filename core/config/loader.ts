@@ -1,0 +1,152 @@
+/** Loads configuration in a thread of its own, so that no reload stalls the requests that are being served. */
+import { setImmediate, setTimeout } from 'node:timers/promises'
+import { ConfigError, type ConfigPath, type Finding, type Position } from '../errors.js'
+import type { GatewayConfig, ProjectConfig, RouteConfig } from '../route.js'
+import type { AuthorPluginBundle } from './author-plugin-bundle.js'
+import { createConfigThread, type ConfigThreadOptions } from './config-thread.js'
+import { packHashes, unpackNames, type FromConfigThread, type LoadRequest } from './loader-protocol.js'
+
+/** A project as it was loaded. */
+export interface LoadedProject {
+  name: string
+  hash: string
+  config: ProjectConfig
+}
+
+/** A configuration that may be used. */
+export interface UsableConfig {
+  ok: true
+  root: GatewayConfig
+  rootHash: string
+  /** Every project that there is now, with its hash: who is not in it is gone. */
+  hashes: ReadonlyMap<string, string>
+  files: readonly string[]
+  /** Authors' plugins by their file: import these bundles, they are what was checked. */
+  authorPlugins: ReadonlyMap<string, AuthorPluginBundle>
+  /**
+   * The projects that were not known with this hash, about 100 routes at a time. The next are asked for when the loop comes round, and, where some
+   * projects were known (requests are being served), after a pause as long as the last ones took: half of the time stays for the requests.
+   * Can be read once. Throws ConfigError when the thread is lost or a later load has begun.
+   */
+  projects: AsyncIterable<readonly LoadedProject[]>
+}
+
+/** What came of a load. */
+export type ConfigLoad = UsableConfig | {
+  ok: false
+  findings: readonly Finding[]
+  /** What was read before it was given up: a change to one of them may mend it. */
+  files: readonly string[]
+}
+
+/** Loads one configuration, again and again. Whoever creates it closes it. */
+export interface ConfigLoader {
+  /** Loads; never rejects. `known`: the projects that the caller has, by name, with their hashes. A load that is still going on ends with a finding. */
+  load (known: ReadonlyMap<string, string>): Promise<ConfigLoad>
+  /** Where these paths are written, for findings that are made after the load and for `explain`; null where that is not known. Never rejects. */
+  locate (paths: readonly ConfigPath[]): Promise<readonly (Position | null)[]>
+  close (): Promise<void>
+}
+
+/** What a loader is made of. */
+export interface ConfigLoaderOptions extends ConfigThreadOptions, LoadRequest {}
+
+const LONGEST_PAUSE_MS = 20
+
+/** Creates a loader. Its thread is started by the first load, and again by the next one after it was lost or had nothing to do for a while. */
+export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader {
+  const { file, environment, env } = options
+  const request: LoadRequest = { file, environment, env }
+  const thread = createConfigThread(options)
+  let current = -1
+
+  const failure = (error: unknown): ConfigError => error instanceof ConfigError ? error : new ConfigError([{ path: [], message: `the configuration could not be loaded: ${String(error)}`, remedy: 'see the log' }])
+
+  async function * deliver (id: number, paced: boolean): AsyncGenerator<readonly LoadedProject[]> {
+    let begun: Omit<ProjectConfig, 'routes'> | null = null
+    let gathered: RouteConfig[] = []
+    let last = false
+    try {
+      while (!last) {
+        if (id !== current) throw superseded()
+        const answer = await thread.ask({ type: 'next', id })
+        if (id !== current) throw superseded()
+        if (answer.type !== 'projects') throw unexpected(answer)
+        const startedAt = performance.now()
+        const complete: LoadedProject[] = []
+        for (const { name, hash, config, routes, last: whole } of answer.parts) {
+          // What the other thread validated and wrote comes back as it was: the types hold.
+          const stretch = JSON.parse(routes) as RouteConfig[]
+          if (config !== null) {
+            begun = JSON.parse(config) as Omit<ProjectConfig, 'routes'>
+            gathered = stretch
+          } else for (const route of stretch) gathered.push(route)
+          if (begun === null) throw unexpected(answer)
+          if (whole) complete.push({ name, hash, config: { ...begun, routes: gathered } })
+        }
+        last = answer.last
+        if (complete.length > 0) yield complete
+        if (paced && !last) await setTimeout(Math.min(LONGEST_PAUSE_MS, performance.now() - startedAt))
+      }
+    } catch (error) {
+      last = true
+      throw failure(error)
+    } finally {
+      if (!last && id === current) thread.tell({ type: 'cancel', id })
+    }
+  }
+
+  return {
+    async load (known) {
+      const id = thread.nextId()
+      current = id
+      try {
+        const answer = await thread.ask({ type: 'load', id, request, known: packHashes(known) })
+        if (id !== current) throw superseded()
+        if (answer.type === 'refused') return { ok: false, findings: answer.findings, files: await unpackPaced(answer.files) }
+        if (answer.type !== 'loaded') throw unexpected(answer)
+        const files = await unpackPaced(answer.files)
+        const hashes = new Map<string, string>()
+        for (const text of answer.hashes) {
+          const names = unpackNames(text)
+          for (let i = 0; i < names.length; i += 2) hashes.set(names[i] as string, names[i + 1] as string)
+          await setImmediate()
+        }
+        const authorPlugins = new Map(answer.authorPlugins.map((bundle) => [bundle.file, bundle]))
+        return { ok: true, root: answer.root, rootHash: answer.rootHash, hashes, files, authorPlugins, projects: deliver(id, known.size > 0) }
+      } catch (error) {
+        return { ok: false, findings: failure(error).findings, files: [file] }
+      }
+    },
+    async locate (paths) {
+      try {
+        const answer = await thread.ask({ type: 'locate', id: thread.nextId(), request, paths })
+        if (answer.type === 'located') return answer.positions
+      } catch {
+        // A place that is not known must not hide the finding that it is for.
+      }
+      return paths.map(() => null)
+    },
+    async close () {
+      current = -1
+      await thread.close()
+    }
+  }
+}
+
+async function unpackPaced (texts: readonly string[]): Promise<string[]> {
+  const names: string[] = []
+  for (const text of texts) {
+    for (const name of unpackNames(text)) names.push(name)
+    await setImmediate()
+  }
+  return names
+}
+
+function superseded (): ConfigError {
+  return new ConfigError([{ path: [], message: 'a later load has begun', remedy: 'use what that one gives' }])
+}
+
+function unexpected (answer: FromConfigThread): Error {
+  return new Error(`the config thread answered "${answer.type}"${answer.type === 'failed' ? `: ${answer.message}` : ''}`)
+}

@@ -1,0 +1,75 @@
+import { execFile } from 'node:child_process'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import path from 'node:path'
+import { promisify } from 'node:util'
+import { fileURLToPath } from 'node:url'
+import { test } from 'tap'
+import { writePluginTemplate } from '../../bin/plugin-new.js'
+import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
+import { Refusal } from '../../core/index.js'
+import { HeaderList } from '../../core/lib/header-list.js'
+import type { Host } from '../../core/host.js'
+
+const repository = fileURLToPath(new URL('../../../', import.meta.url))
+const run = promisify(execFile)
+/** Until `sluice/testing` is built, nothing that imports it can be compiled. */
+const skip = existsSync(path.join(repository, 'dist', 'core', 'testing.js')) ? false : 'there is no sluice/testing yet'
+
+test('plugin new: writes plugin, README and test, which the gateway loads', async (t) => {
+  const directory = t.testdir({})
+  const files = await writePluginTemplate({ name: 'tea-time', directory })
+  t.strictSame(files, ['index.ts', 'README.md', 'tea-time.test.ts'].map((file) => path.join(directory, 'plugins', 'tea-time', file)))
+  for (const file of files) t.notMatch(readFileSync(file, 'utf8'), '{{', path.basename(file))
+  const { plugin } = await loadAuthorPlugin(files[0] as string, { cacheDirectory: path.join(directory, 'cache') })
+  t.equal(plugin.name, 'tea-time')
+  const { request, response } = await plugin.create({ header: 'x-tea-time' }, {} as Host)
+  const answer = (flat: string[]): unknown => request?.({ request: { headers: new HeaderList(flat) } } as never)
+  t.equal(answer(['x-tea-time', 'yes']), undefined)
+  t.ok(answer([]) instanceof Refusal)
+  const headers = new HeaderList([])
+  void response?.({ response: { headers } } as never)
+  t.equal(headers.get('x-checked-by'), 'tea-time')
+})
+
+test('plugin new: what it writes passes the compiler and its own test', { skip }, async (t) => {
+  const directory = t.testdir({ node_modules: {} })
+  symlinkSync(repository, path.join(directory, 'node_modules', 'sluice'))
+  await writePluginTemplate({ name: 'tea-time', directory })
+  const typeRoots = [path.join(repository, 'node_modules', '@types')]
+  writeFileSync(path.join(directory, 'package.json'), '{ "type": "module" }')
+  writeFileSync(path.join(directory, 'tsconfig.json'), JSON.stringify({
+    compilerOptions: { strict: true, module: 'nodenext', target: 'es2022', noEmit: true, allowImportingTsExtensions: true, skipLibCheck: true, types: ['node'], typeRoots },
+    include: ['plugins']
+  }))
+  const compiled = await run(process.execPath, [path.join(repository, 'node_modules', 'typescript', 'bin', 'tsc'), '-p', directory]).catch((error: unknown) => error as { stdout: string })
+  t.equal(compiled.stdout, '', 'tsc finds nothing')
+  const { build } = await import('esbuild')
+  const outfile = path.join(directory, 'bundled.test.mjs')
+  await build({ entryPoints: [path.join(directory, 'plugins', 'tea-time', 'tea-time.test.ts')], bundle: true, platform: 'node', format: 'esm', packages: 'external', outfile, logLevel: 'silent' })
+  const { stdout } = await run(process.execPath, ['--test-reporter=tap', outfile], { cwd: directory }).catch((error: unknown) => error as { stdout: string })
+  t.match(stdout, /# pass 2\n# fail 0/)
+})
+
+test('plugin new: nothing is overwritten', async (t) => {
+  const directory = t.testdir({ plugins: { mine: { 'index.ts': 'precious' }, empty: {} } })
+  await t.rejects(writePluginTemplate({ name: 'mine', directory }), { message: /plugins\/mine has something in it already \(choose another name, or remove it\)$/ })
+  t.equal(readFileSync(path.join(directory, 'plugins', 'mine', 'index.ts'), 'utf8'), 'precious')
+  t.equal((await writePluginTemplate({ name: 'empty', directory })).length, 3, 'an empty folder is taken')
+  mkdirSync(path.join(directory, 'deep'))
+  await t.resolves(writePluginTemplate({ name: 'mine', directory: path.join(directory, 'deep') }))
+})
+
+test('plugin new: a name that can not be one is refused with one that can', async (t) => {
+  const directory = t.testdir({})
+  const cases = [
+    ['MyPlugin', 'write it as "my-plugin"'],
+    ['tea time!', 'write it as "tea-time"'],
+    ['9lives', 'write it as "lives"'],
+    ['../../etc', 'write it as "etc"'],
+    ['a_b', 'write it as "a-b"'],
+    ['', 'write it in lower case with hyphens, like "my-plugin"'],
+    ['-', 'write it in lower case with hyphens, like "my-plugin"']
+  ] as const
+  for (const [name, remedy] of cases) await t.rejects(writePluginTemplate({ name, directory }), { message: `"${name}" can not be the name of a plugin (${remedy})` })
+  await t.rejects(writePluginTemplate({ name: 'a'.repeat(65), directory }), { message: /has 65 characters \(take at most 64/ })
+})
