@@ -15,16 +15,19 @@ function editsOf (whose: string, example: Readonly<Record<string, unknown>>) {
     }),
     rename: Type.Record(Type.String({ pattern: NAME }), Type.String({ pattern: NAME }), {
       default: {},
+      additionalProperties: false,
       description: 'Second: old name to new name. Fields that had the new name are replaced; without the old one nothing happens.',
       examples: [{ 'x-old': 'x-new' }]
     }),
     set: Type.Record(Type.String({ pattern: NAME }), Type.String(), {
       default: {},
+      additionalProperties: false,
       description: `Third: fields with exactly this value. ${VALUE_HINT} An empty value takes the field away.`,
       examples: [{ 'x-order': '{{ params.id }}' }]
     }),
     add: Type.Record(Type.String({ pattern: NAME }), Type.Union([Type.String(), Type.Array(Type.String())]), {
       default: {},
+      additionalProperties: false,
       description: `Fourth: fields added behind those that are there. ${VALUE_HINT} An empty value adds nothing.`,
       examples: [{ link: ['</a.css>; rel=preload'] }]
     })
