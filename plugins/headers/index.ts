@@ -13,21 +13,21 @@ function editsOf (whose: string, example: Readonly<Record<string, unknown>>) {
       description: `First: fields taken away from ${whose}; \`x-internal-*\` takes away all that begin so.`,
       examples: [['x-powered-by', 'x-internal-*']]
     }),
-    rename: Type.Record(Type.String({ pattern: NAME }), Type.String({ pattern: NAME }), {
+    rename: Type.Record(Type.String(), Type.String({ pattern: NAME }), {
       default: {},
-      additionalProperties: false,
+      propertyNames: { pattern: NAME },
       description: 'Second: old name to new name. Fields that had the new name are replaced; without the old one nothing happens.',
       examples: [{ 'x-old': 'x-new' }]
     }),
-    set: Type.Record(Type.String({ pattern: NAME }), Type.String(), {
+    set: Type.Record(Type.String(), Type.String(), {
       default: {},
-      additionalProperties: false,
+      propertyNames: { pattern: NAME },
       description: `Third: fields with exactly this value. ${VALUE_HINT} An empty value takes the field away.`,
       examples: [{ 'x-order': '{{ params.id }}' }]
     }),
-    add: Type.Record(Type.String({ pattern: NAME }), Type.Union([Type.String(), Type.Array(Type.String())]), {
+    add: Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())]), {
       default: {},
-      additionalProperties: false,
+      propertyNames: { pattern: NAME },
       description: `Fourth: fields added behind those that are there. ${VALUE_HINT} An empty value adds nothing.`,
       examples: [{ link: ['</a.css>; rel=preload'] }]
     })

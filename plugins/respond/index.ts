@@ -8,9 +8,9 @@ import { compileAnswer, type Answer } from './answer.js'
 
 const answer = {
   status: Type.Integer({ default: 200, minimum: 200, maximum: 599, description: 'Status of the answer.', examples: [503] }),
-  headers: Type.Record(Type.String({ pattern: '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$' }), Type.String(), {
+  headers: Type.Record(Type.String(), Type.String(), {
     default: {},
-    additionalProperties: false,
+    propertyNames: { pattern: '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$' },
     description: 'Header fields. Values may have places such as `{{ params.id }}`; one that comes out empty is left out.',
     examples: [{ 'retry-after': '120' }]
   }),
