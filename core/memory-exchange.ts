@@ -9,7 +9,8 @@ export interface MemoryRequestInit {
   target: string
   host?: string
   headers?: Readonly<Record<string, string>> | readonly (readonly [string, string])[]
-  body?: string | Uint8Array | null
+  /** A list is sent chunked: piece by piece, without a Content-Length. */
+  body?: string | Uint8Array | readonly (string | Uint8Array)[] | null
   remoteAddress?: string
   scheme?: 'http' | 'https'
 }
@@ -26,8 +27,9 @@ export function createMemoryRequest (init: MemoryRequestInit): GatewayRequest {
   if (!headers.has('host')) headers.append('host', authority)
   const remoteAddress = init.remoteAddress ?? '127.0.0.1'
   const connection: ConnectionInfo = { remoteAddress, remotePort: 0, localPort: 0, encrypted: init.scheme === 'https', serverName: null, trusted: false }
-  const body = init.body === undefined || init.body === null ? null : new MemoryBody(Buffer.from(init.body as string))
-  if (body !== null && !headers.has('content-length')) headers.append('content-length', String(body.length))
+  const body = init.body === undefined || init.body === null ? null : new MemoryBody(init.body)
+  const length = body?.length ?? null
+  if (length !== null && !headers.has('content-length')) headers.append('content-length', String(length))
   return {
     method: (init.method ?? 'GET').toUpperCase(),
     rawTarget: init.target,
@@ -46,28 +48,41 @@ export function createMemoryRequest (init: MemoryRequestInit): GatewayRequest {
 }
 
 class MemoryBody implements BodySource {
-  readonly length: number
+  readonly length: number | null
   complete = false
   bytesRead = 0
-  private readonly bytes: Buffer
+  private readonly pieces: Buffer[]
+  private abandoned = false
 
-  constructor (bytes: Buffer) {
-    this.bytes = bytes
-    this.length = bytes.length
+  constructor (body: NonNullable<MemoryRequestInit['body']>) {
+    const whole = typeof body === 'string' || body instanceof Uint8Array
+    this.pieces = (whole ? [body] : body).map((piece) => Buffer.from(piece as string)).filter((piece) => piece.length > 0)
+    this.length = whole ? this.pieces.reduce((sum, piece) => sum + piece.length, 0) : null
   }
 
   start (consumer: BodyConsumer): void {
-    queueMicrotask(() => {
-      this.bytesRead = this.bytes.length
-      this.complete = true
-      if (this.bytes.length > 0) consumer.data(this.bytes)
-      consumer.end()
-    })
+    const next = (): void => {
+      if (this.abandoned) return
+      const piece = this.pieces.shift()
+      if (piece === undefined) {
+        this.complete = true
+        consumer.end()
+        return
+      }
+      this.bytesRead += piece.length
+      consumer.data(piece)
+      setImmediate(next)
+    }
+    queueMicrotask(next)
   }
 
   pause (): void {}
   resume (): void {}
-  abandon (): void { this.complete = true }
+
+  abandon (): void {
+    this.abandoned = true
+    this.complete = true
+  }
 }
 
 /** What a memory sink collected. */

@@ -11,7 +11,7 @@ import { refuse } from './reply.js'
 /** What the scripted upstream answers. */
 export interface TestUpstreamAnswer {
   status?: number
-  headers?: Readonly<Record<string, string>>
+  headers?: Readonly<Record<string, string | readonly string[]>>
   body?: string | Uint8Array | null
 }
 
@@ -52,8 +52,8 @@ export class ScriptedExchange extends Exchange {
   forwarded: TestForwarded | null = null
   private readonly script: TestUpstream
 
-  constructor (id: string, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, observer: ExchangeObserver, script: TestUpstream) {
-    super(id, request, sink, compiled, null, observer, () => {}, performance.now())
+  constructor (id: string, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, observer: ExchangeObserver, script: TestUpstream, params: Readonly<Record<string, string>> | null = null) {
+    super(id, request, sink, compiled, params, observer, () => {}, performance.now())
     this.script = script
   }
 
@@ -71,7 +71,7 @@ export class ScriptedExchange extends Exchange {
       const status = answer.status ?? 200
       const bytes = answer.body === undefined || answer.body === null ? null : Buffer.from(answer.body as string)
       const bodyless = plan.method === 'HEAD' || status === 204 || status === 304
-      const headers = Object.entries(answer.headers ?? {}).flatMap(([name, value]) => [name.toLowerCase(), value])
+      const headers = Object.entries(answer.headers ?? {}).flatMap(([name, value]) => (typeof value === 'string' ? [value] : value).flatMap((one) => [name.toLowerCase(), one]))
       if (bytes !== null && !headers.includes('content-length')) headers.push('content-length', String(bytes.length))
       this.relayHead(status, '', headers, bodyless)
       if (bytes !== null && !bodyless && !aborted) this.relayData(bytes)

@@ -25,6 +25,8 @@ export interface TestOptions {
   operatorToken?: string
   project?: string
   route?: string
+  /** What `ctx.params` holds: what the route's path would have matched, still percent-encoded. */
+  params?: Readonly<Record<string, string>>
   timeoutMs?: number
   /** Do not throw what a hook threw, but answer as the gateway would (500). */
   tolerateBugs?: boolean
@@ -138,7 +140,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
     close: () => pipeline.close(),
     async request (init = {}) {
       const sink = new MemorySink()
-      const exchange = new ScriptedExchange(`test-${++count}`, createMemoryRequest({ target: '/', ...init }), sink, compiled, observer, answerWith)
+      const exchange = new ScriptedExchange(`test-${++count}`, createMemoryRequest({ target: '/', ...init }), sink, compiled, observer, answerWith, options.params)
       for (const [slot, value] of Object.entries(options.slots ?? {})) exchange.set(slot as keyof Slots, value as Slots[keyof Slots])
       exchange.startTrace()
       exchange.begin()

@@ -1,6 +1,7 @@
 import { Transform } from 'node:stream'
 import { Type } from 'typebox'
-import { GatewayError } from '../../core/errors.js'
+import type { BodySource } from '../../core/context.js'
+import { GatewayError, type ErrorOptions } from '../../core/errors.js'
 import { parseSize, SIZE_PATTERN } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { refuse } from '../../core/reply.js'
@@ -32,27 +33,34 @@ export default definePlugin({
         if (body.length !== null) return body.length > maxBytes ? refusal : undefined
         // Another plugin may have asked for the whole body: then it is here already.
         if (body.complete) return body.bytesRead > maxBytes ? refusal : undefined
-        ctx.forward.transform(new Counter(maxBytes, told))
+        const { headers } = ctx.forward
+        const digests = DIGESTS.map((name) => headers.get(name))
+        ctx.forward.transform(new Guard(body, maxBytes, told))
+        // A transformed body loses its digests, but this one comes out as it went in.
+        for (const [index, digest] of digests.entries()) if (digest !== undefined) headers.set(DIGESTS[index] as string, digest)
       }
     }
   }
 })
 
-/** Lets a body through and fails as soon as it is larger than allowed; holds none of it. */
-class Counter extends Transform {
-  readonly #maxBytes: number
-  readonly #told: { message: string, details: Readonly<Record<string, unknown>> }
-  #bytes = 0
+const DIGESTS = ['content-digest', 'repr-digest', 'digest', 'content-md5']
 
-  constructor (maxBytes: number, told: { message: string, details: Readonly<Record<string, unknown>> }) {
+/** Lets a body through, and fails as soon as more of it has come over the wire than is allowed; holds none of it. */
+class Guard extends Transform {
+  readonly #body: BodySource
+  readonly #maxBytes: number
+  readonly #told: ErrorOptions
+
+  constructor (body: BodySource, maxBytes: number, told: ErrorOptions) {
     super()
+    this.#body = body
     this.#maxBytes = maxBytes
     this.#told = told
   }
 
   override _transform (chunk: Buffer, _encoding: string, done: (error?: Error | null, chunk?: Buffer) => void): void {
-    this.#bytes += chunk.length
-    if (this.#bytes > this.#maxBytes) done(new GatewayError('PAYLOAD_TOO_LARGE', this.#told))
+    // Not the length of what comes by: another plugin may have had it inflated.
+    if (this.#body.bytesRead > this.#maxBytes) done(new GatewayError('PAYLOAD_TOO_LARGE', this.#told))
     else done(null, chunk)
   }
 }
