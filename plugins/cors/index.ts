@@ -13,17 +13,17 @@ const config = Type.Object({
     description: 'Origins whose pages may read answers: exact (`https://app.example.com`), all hosts below a domain (`https://*.example.com`), `*` for any, or `null` for sandboxed pages and files.',
     examples: [['https://app.example.com', 'https://*.example.com'], ['*']]
   }),
-  methods: Type.Array(Type.String({ pattern: TOKEN }), {
+  methods: Type.Array(Type.String({ title: 'a method', pattern: TOKEN }), {
     default: ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'],
     minItems: 1,
     description: 'Methods that pages may use.',
     examples: [['GET', 'POST']]
   }),
-  allowHeaders: Type.Optional(Type.Array(Type.String({ pattern: TOKEN }), {
+  allowHeaders: Type.Optional(Type.Array(Type.String({ title: 'a header name', pattern: TOKEN }), {
     description: 'Request headers that pages may set. Left out: whatever the browser asks for.',
     examples: [['authorization', 'content-type', 'x-api-key']]
   })),
-  exposeHeaders: Type.Array(Type.String({ pattern: TOKEN }), {
+  exposeHeaders: Type.Array(Type.String({ title: 'a header name', pattern: TOKEN }), {
     default: [],
     description: 'Response headers that scripts may read, beside the few that are always readable.',
     examples: [['x-request-id', 'ratelimit', 'retry-after']]
@@ -34,6 +34,7 @@ const config = Type.Object({
     examples: [true]
   }),
   maxAge: Type.String({
+    title: 'a duration',
     default: '10m',
     pattern: DURATION_PATTERN,
     description: 'How long a browser may remember the answer to a preflight. Browsers cap it (Chromium at 2 hours).',

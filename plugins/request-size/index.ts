@@ -8,6 +8,7 @@ import { refuse } from '../../core/reply.js'
 
 const config = Type.Object({
   maxBody: Type.String({
+    title: 'a size',
     default: '1mb',
     pattern: SIZE_PATTERN,
     description: 'The largest request body, as it is sent (a compressed one counts compressed). `0` allows none.',

@@ -16,25 +16,28 @@ const config = Type.Object({
   hsts: Type.Union([
     Type.Literal(false),
     Type.Object({
-      maxAge: Type.String({ default: '365d', pattern: DURATION_PATTERN, description: 'How long browsers remember to use https only. `0` makes them forget.', examples: ['365d', '2h'] }),
-      includeSubDomains: Type.Boolean({ default: false, description: 'Whether it holds for all hosts below this one.', examples: [true] }),
-      preload: Type.Boolean({ default: false, description: 'Consent to be in the lists that browsers ship. Hard to undo. Needs includeSubDomains and at least 365d.', examples: [true] })
+      // Validators fill no defaults in inside of a union: the code below does.
+      maxAge: Type.Optional(Type.String({ title: 'a duration', pattern: DURATION_PATTERN, description: 'How long browsers remember to use https only; 365d unless given. `0` makes them forget.', examples: ['365d', '2h'] })),
+      includeSubDomains: Type.Optional(Type.Boolean({ description: 'Whether it holds for all hosts below this one; not unless given.', examples: [true] })),
+      preload: Type.Optional(Type.Boolean({ description: 'Consent to be in the lists that browsers ship; not unless given. Hard to undo. Needs includeSubDomains and at least 365d.', examples: [true] }))
     }, { additionalProperties: false })
   ], {
-    default: { maxAge: '365d', includeSubDomains: false, preload: false },
+    title: 'a Strict-Transport-Security setting',
+    default: { maxAge: '365d' },
     description: 'Strict-Transport-Security (RFC 6797), on https answers only; `false` turns it off.',
     examples: [{ maxAge: '730d', includeSubDomains: true }]
   }),
   noSniff: Type.Boolean({ default: true, description: 'X-Content-Type-Options: nosniff. Browsers then do not guess types.', examples: [false] }),
   frames: Type.Union([
     wordOrFalse(['none', 'self']),
-    Type.Array(Type.String({ pattern: ORIGIN }), { minItems: 1 })
+    Type.Array(Type.String({ title: 'an origin', pattern: ORIGIN }), { minItems: 1 })
   ], {
+    title: 'none, self, false or a list of origins',
     default: 'none',
     description: 'Which pages may frame answers: `none`, `self`, or a list of origins; as the Content-Security-Policy directive frame-ancestors and, where it can say it, X-Frame-Options. `false` turns it off.',
     examples: ['self', ['https://portal.example.com']]
   }),
-  contentSecurityPolicy: Type.Union([Type.Literal(false), Type.String({ pattern: FIELD_VALUE })], {
+  contentSecurityPolicy: Type.Union([Type.Literal(false), Type.String({ title: 'a header value', pattern: FIELD_VALUE })], {
     default: false,
     description: 'More Content-Security-Policy directives, in front of the one of `frames`.',
     examples: ["default-src 'none'"]
@@ -52,12 +55,12 @@ const config = Type.Object({
   crossOriginEmbedderPolicy: wordOrFalse(['require-corp', 'credentialless', 'unsafe-none'], {
     default: false, description: 'Cross-Origin-Embedder-Policy; `false` turns it off.', examples: ['require-corp']
   }),
-  permissionsPolicy: Type.Union([Type.Literal(false), Type.String({ pattern: FIELD_VALUE })], {
+  permissionsPolicy: Type.Union([Type.Literal(false), Type.String({ title: 'a header value', pattern: FIELD_VALUE })], {
     default: 'camera=(), geolocation=(), microphone=()',
     description: 'Permissions-Policy; `false` turns it off.',
     examples: ['fullscreen=(self)']
   }),
-  remove: Type.Array(Type.String({ pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$' }), {
+  remove: Type.Array(Type.String({ title: 'a header name', pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$' }), {
     default: ['server', 'x-powered-by'],
     description: 'Response headers of the upstream that clients need not see.',
     examples: [['server', 'x-powered-by', 'x-aspnet-version']]
@@ -70,7 +73,7 @@ type Settings = Static<typeof config>
 const YEAR_MS = 31_536_000_000
 
 function strictTransportSecurity (hsts: Exclude<Settings['hsts'], false>): string {
-  const { maxAge, includeSubDomains, preload } = hsts
+  const { maxAge = '365d', includeSubDomains = false, preload = false } = hsts
   const findings: Finding[] = []
   if (preload && !includeSubDomains) findings.push({ path: ['hsts', 'preload'], message: 'preload needs includeSubDomains', remedy: 'set includeSubDomains: true, or leave preload out' })
   if (preload && parseDuration(maxAge) < YEAR_MS) findings.push({ path: ['hsts', 'maxAge'], message: `preload needs a maxAge of at least a year, not ${maxAge}`, remedy: 'write 365d, or leave preload out' })

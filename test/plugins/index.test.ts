@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { readdirSync } from 'node:fs'
+import { Ajv } from 'ajv'
 import { STAGES } from '../../core/route.js'
 import { plugins } from '../../plugins/index.js'
 
@@ -38,4 +39,10 @@ test('plugins: every key of every schema has a description and an example', asyn
       t.ok(schema.examples?.length, `${name}.${key} has an example`)
     }
   }
+})
+
+test('plugins: defaults stand where a validator fills them in', async (t) => {
+  // In strict mode ajv refuses a schema with a default inside a union: it would be ignored, and its key be missing at run time.
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true, useDefaults: true })
+  for (const { name, config } of plugins) t.doesNotThrow(() => ajv.compile(config), name)
 })
