@@ -31,15 +31,16 @@ import { testPlugin } from 'sluice/testing'
 import definition from './index.ts'
 
 test('{{name}}: a request with the header goes on to the upstream', async () => {
-  const plugin = await testPlugin(definition, { header: 'x-{{name}}' })
+  const plugin = await testPlugin(definition)
   const result = await plugin.request({ method: 'GET', target: '/', headers: { 'x-{{name}}': 'yes' } })
   assert.equal(result.status, 200)
   assert.notEqual(result.forwarded, null)
+  assert.equal(result.headers.get('x-checked-by'), '{{name}}')
 })
 
-test('{{name}}: a request without it is refused', async () => {
-  const plugin = await testPlugin(definition, { header: 'x-{{name}}' })
-  const result = await plugin.request({ method: 'GET', target: '/' })
+test('{{name}}: a request without it is refused, whatever the header is called', async () => {
+  const plugin = await testPlugin(definition, { header: 'x-other' })
+  const result = await plugin.request({ method: 'GET', target: '/', headers: { 'x-{{name}}': 'yes' } })
   assert.equal(result.status, 403)
   assert.equal(result.forwarded, null)
 })
