@@ -59,6 +59,9 @@ export async function bundleAuthorPlugin (file: string, cacheDirectory: string):
   return { file: source, hash, bundle, files: [...read] }
 }
 
+/** How many builds esbuild's process is busy with. */
+let building = 0
+
 async function build (source: string, cacheDirectory: string, read: Set<string>): Promise<{ code: string, map: string }> {
   // Loaded on first use: esbuild starts a process of its own, and most gateways have no author's plugin.
   const esbuild = await import('esbuild')
@@ -81,6 +84,7 @@ async function build (source: string, cacheDirectory: string, read: Set<string>)
     banner: { js: `import { createRequire as sluiceCreateRequire } from 'node:module'; const require = sluiceCreateRequire(${url});` },
     plugins: [ownModules(), recordReads(read)]
   }
+  building++
   try {
     const { outputFiles } = await esbuild.build(options)
     const text = (suffix: string): string => outputFiles.find((output) => output.path.endsWith(suffix))?.text ?? ''
@@ -89,6 +93,9 @@ async function build (source: string, cacheDirectory: string, read: Set<string>)
     const messages = (error as Partial<BuildFailure>).errors
     if (messages === undefined || messages.length === 0) throw error
     throw buildError(source, messages, read)
+  } finally {
+    // Its process costs memory, and a thread that is ended while it has a child leaves a zombie behind.
+    if (--building === 0) await esbuild.stop()
   }
 }
 
