@@ -1,7 +1,9 @@
 import { test } from 'tap'
-import { readdirSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
+import { parse } from 'yaml'
 import { Ajv } from 'ajv'
 import { STAGES } from '../../core/route.js'
+import { testPlugin } from '../../core/testing.js'
 import { plugins } from '../../plugins/index.js'
 
 // dist/test/plugins/index.test.js: three levels up is the repository.
@@ -45,4 +47,26 @@ test('plugins: defaults stand where a validator fills them in', async (t) => {
   // In strict mode ajv refuses a schema with a default inside a union: it would be ignored, and its key be missing at run time.
   const ajv = new Ajv({ strict: true, allowUnionTypes: true, useDefaults: true })
   for (const { name, config } of plugins) t.doesNotThrow(() => ajv.compile(config), name)
+})
+
+/** Every use of a plugin in a YAML value: `name` or `name: config` in a list named `plugins`. */
+function usesOf (value: unknown): [name: string, config: unknown][] {
+  if (value === null || typeof value !== 'object') return []
+  return Object.entries(value).flatMap(([key, child]): [string, unknown][] => {
+    if (key !== 'plugins' || !Array.isArray(child)) return usesOf(child)
+    return child.flatMap((use: unknown) => typeof use === 'string' ? [[use, {}] as [string, unknown]] : Object.entries(use as Record<string, unknown>))
+  })
+}
+
+test('plugins: the examples of every README are valid', async (t) => {
+  for (const plugin of plugins) {
+    const readme = readFileSync(new URL(`${plugin.name}/README.md`, folder), 'utf8')
+    const uses = [...readme.matchAll(/^```yaml\n([^]*?)^```/gm)].flatMap(([, yaml = '']) => usesOf(parse(yaml)))
+    t.ok(uses.some(([name]) => name === plugin.name), `${plugin.name} has an example`)
+    for (const [name, config] of uses) {
+      const used = plugins.find((other) => other.name === name)
+      if (used === undefined) continue
+      await t.resolves(testPlugin(used, config).then(async (instance) => instance.close()), `${plugin.name}: an example of ${name}`)
+    }
+  }
 })
