@@ -63,7 +63,7 @@ async function reload (): Promise<void> {
   const loaded = await loader.load(known())
   if (!loaded.ok) throw new ConfigError(loaded.findings.slice(0, 10))
   const before: Snapshot | null = snapshot
-  snapshot = await buildSnapshot({ root: loaded.root, rootHash: loaded.rootHash, hashes: loaded.hashes, changed: loaded.projects }, before, services)
+  snapshot = await buildSnapshot({ root: loaded.root, rootHash: loaded.rootHash, hashes: loaded.hashes, changed: loaded.projects, authorPlugins: new Map() }, before, services)
   for (const [name, project] of before?.projects ?? []) if (snapshot.projects.get(name) !== project) project.retire()
 }
 

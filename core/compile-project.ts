@@ -20,7 +20,7 @@ export interface CompileServices {
   readonly pools: PoolRegistry
   readonly host: HostServices
   /** Where a route's requests are counted. */
-  readonly statsFor: (project: string, route: string) => RequestStats
+  readonly statsFor: (project: string | null, route: string | null) => RequestStats
   /** The address of a started `builtin:` upstream. */
   readonly builtinUrl: (name: string) => string
 }
@@ -55,7 +55,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
       routes.push({ config: endpoint.config, value: compileRoute(config, endpoint.config, await compileSteps(endpoint.steps, endpoint.config.id, endpoint.key), null, targets, services.statsFor(config.name, endpoint.config.id)) })
     }
     const outer = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
-    const fallback = fallbackRoute(config.name, await compileSteps(satisfiedSteps(outer.steps), null, null), services.statsFor(config.name, ''))
+    const fallback = fallbackRoute(config.name, await compileSteps(satisfiedSteps(outer.steps), null, null), services.statsFor(config.name, null))
     return new CompiledProject({
       config, hash, fallback, pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
       onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: String(error) }, 'a plugin failed to close') }

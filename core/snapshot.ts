@@ -7,6 +7,7 @@ import type { CompiledRoute } from './pipeline/compiled-route.js'
 import { buildHostIndex, type HostIndex } from './pipeline/host-index.js'
 import { orderSteps, satisfiedSteps } from './pipeline/order.js'
 import { createPluginHost } from './plugin-host.js'
+import type { Plugin } from './plugin.js'
 import type { GatewayConfig, ProjectConfig } from './route.js'
 
 /** A project's configuration with the hash of its content. */
@@ -22,6 +23,8 @@ export interface SnapshotInput {
   readonly rootHash: string
   /** Every project's hash by name: the whole set. */
   readonly hashes: ReadonlyMap<string, string>
+  /** Authors' plugins by the absolute path that a `use` names, as they were validated. */
+  readonly authorPlugins: ReadonlyMap<string, Plugin>
   /** The projects that the current snapshot does not have, in pieces, as they arrive. */
   readonly changed: AsyncIterable<readonly HashedProject[]> | Iterable<readonly HashedProject[]>
 }
@@ -46,8 +49,9 @@ const SLICE_MS = 4
  * Builds the next snapshot beside the current one: projects with an unchanged hash are taken over as they are. Compiling happens in
  * slices, so that traffic goes on. Throws ConfigError; what was compiled until then is disposed of and the current one is untouched.
  */
-export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, services: CompileServices): Promise<Snapshot> {
-  const { root, rootHash } = input
+export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, shared: Omit<CompileServices, 'lookUp'>): Promise<Snapshot> {
+  const { root, rootHash, authorPlugins } = input
+  const services: CompileServices = { ...shared, lookUp: (use) => use.use === null ? shared.registry.get(use.name) : authorPlugins.get(use.use) }
   const reusable = current !== null && current.rootHash === rootHash ? current.projects : new Map<string, CompiledProject>()
   const projects = new Map<string, CompiledProject>()
   const made: CompiledProject[] = []
@@ -74,13 +78,13 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     const steps = satisfiedSteps(orderSteps({ gateway: root.plugins, project: [], route: [] }, services.lookUp, services.registry.values()).steps)
     pipeline = await compilePipeline(steps, (step) => createPluginHost(services.host, step, null, null))
     const identityHeaders = new Set<string>()
-    for (const plugin of services.registry.values()) for (const header of plugin.identityHeaders) identityHeaders.add(header)
+    for (const plugin of [...services.registry.values(), ...authorPlugins.values()]) for (const header of plugin.identityHeaders) identityHeaders.add(header)
     return {
       root,
       rootHash,
       projects,
       hosts: buildHostIndex([...projects.values()].map((project) => ({ name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project }))),
-      fallback: fallbackRoute(null, pipeline, services.statsFor('', '')),
+      fallback: fallbackRoute(null, pipeline, services.statsFor(null, null)),
       fallbackPipeline: pipeline,
       policy: compilePolicy(root.listen, identityHeaders, root.requestId === false ? DEFAULT_ID_HEADER : root.requestId.header),
       healthPaths: new Set(root.listen.health)

@@ -160,8 +160,7 @@ export class Http1Sink implements ResponseSink {
     if (heldHeaders !== null) {
       this.heldHeaders = null
       this.writeHead(this.heldStatus, this.heldReason, heldHeaders)
-      // One latin1 string for head and body: Node joins them into a single write instead of a vector of two buffers.
-      if (heldBody !== null) { this.res.end(latin1(heldBody as Buffer), 'latin1'); return }
+      if (heldBody !== null) { endInOneWrite(this.res, latin1(heldBody as Buffer)); return }
     } else if (trailers !== null) {
       const pairs: [string, string][] = []
       for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] as string, trailers[i + 1] as string])
@@ -183,7 +182,7 @@ export class Http1Sink implements ResponseSink {
     if (linger) { this.lingerAfter(payload); return }
     if (payload === null) res.end()
     else if (typeof payload === 'string') res.end(payload)
-    else if (payload.length <= HOLD_BYTES) res.end(latin1(payload as Buffer), 'latin1')
+    else if (payload.length <= HOLD_BYTES) endInOneWrite(res, latin1(payload as Buffer))
     else res.end(payload)
   }
 
@@ -211,4 +210,28 @@ export class Http1Sink implements ResponseSink {
     this.unflushed = false
     this.res.destroy()
   }
+}
+
+interface Internals {
+  /** The serialised head, once `writeHead` was called. */
+  _header?: unknown
+  _headerSent?: unknown
+}
+
+/**
+ * Ends an answer whose body is one short latin1 string, head and body in one write. `res.end(body)` corks the socket and sends two
+ * pieces, which become a vector of two strings; one plain write saves about a tenth of the whole request's time. The two properties
+ * that this needs are Node's own business: where they do not look as expected, or another answer is in front on this connection,
+ * `res.end(body)` does the same more slowly. A test holds that the fast path is taken.
+ */
+function endInOneWrite (res: ServerResponse, body: string): void {
+  const internals = res as ServerResponse & Internals
+  const { socket } = res
+  if (socket === null || typeof internals._header !== 'string' || internals._headerSent !== false || socket.writableCorked !== 0) {
+    res.end(body, 'latin1')
+    return
+  }
+  internals._headerSent = true
+  socket.write(internals._header + body, 'latin1')
+  res.end()
 }

@@ -1,0 +1,238 @@
+import { randomUUID, createHash, timingSafeEqual } from 'node:crypto'
+import type { CompileServices } from './compile-project.js'
+import type { CompiledProject } from './compiled-project.js'
+import type { GatewayRequest, ResponseSink } from './context.js'
+import { renderError } from './error-body.js'
+import type { Clock, Logger } from './host.js'
+import { hasEncodedSlash } from './lib/path.js'
+import type { AcceptedRequest } from './listen/http1-request.js'
+import type { EarlyRefusal, ListenerTarget, RenderedRefusal } from './listen/http1-listener.js'
+import type { ListenPolicy } from './listen/policy.js'
+import type { AccessLog } from './observe/access-log.js'
+import type { GatewayMetrics } from './observe/metrics.js'
+import type { CompiledRoute, ExchangeObserver } from './pipeline/compiled-route.js'
+import { Exchange } from './pipeline/exchange.js'
+import type { Plugin } from './plugin.js'
+import { systemClock } from './plugin-host.js'
+import { PoolRegistry } from './proxy/pools.js'
+import { type Refusal, refuse } from './reply.js'
+import { buildSnapshot, DEFAULT_ID_HEADER, type Snapshot, type SnapshotInput } from './snapshot.js'
+import { sendSubrequest } from './subrequest.js'
+
+/** What a gateway is made of. */
+export interface GatewayOptions {
+  /** The plugins by name. */
+  readonly registry: ReadonlyMap<string, Plugin>
+  readonly log: Logger
+  readonly accessLog: AccessLog | null
+  readonly metrics: GatewayMetrics
+  readonly clock?: Clock
+  /** The operator's admin token; null = there is none. */
+  readonly operatorToken?: string | null
+  /** The address of a started `builtin:` upstream. */
+  readonly builtinUrl?: (name: string) => string
+}
+
+const AMBIGUOUS = refuse('VALIDATION_ERROR', { message: 'The path can be read in two ways that different routes serve.', details: { reason: 'ambiguous_path' } })
+const ENCODED_SLASH = refuse('VALIDATION_ERROR', { message: 'An encoded slash or backslash is not allowed in this path.', details: { reason: 'encoded_slash' } })
+
+/** The engine: holds the current snapshot, takes requests, and swaps in what `apply` builds. */
+export class Gateway implements ListenerTarget, ExchangeObserver {
+  readonly pools = new PoolRegistry()
+  private snapshot: Snapshot | null = null
+  private readonly options: GatewayOptions
+  private readonly services: Omit<CompileServices, 'lookUp'>
+  private readonly clock: Clock
+  private active = 0
+  private idle: (() => void) | null = null
+  private applying: Promise<unknown> = Promise.resolve()
+
+  constructor (options: GatewayOptions) {
+    this.options = options
+    this.clock = options.clock ?? systemClock
+    const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
+    const token = options.operatorToken ?? null
+    const expected = token === null ? null : digest(token)
+    this.services = {
+      registry: options.registry,
+      pools: this.pools,
+      statsFor: (project, route) => options.metrics.route(project, route),
+      builtinUrl: options.builtinUrl ?? ((name) => { throw new Error(`there is no builtin upstream "${name}"`) }),
+      host: {
+        log: options.log,
+        clock: this.clock,
+        metricsFor: (plugin) => options.metrics.forPlugin(plugin),
+        isOperatorToken: (given) => expected !== null && timingSafeEqual(digest(given), expected),
+        subrequest: (request, project) => sendSubrequest(this, request, project === null ? null : this.snapshot?.projects.get(project)?.config ?? null)
+      }
+    }
+  }
+
+  /** What is being served; null before the first `apply`. */
+  get current (): Snapshot | null { return this.snapshot }
+
+  /** Requests under way. */
+  get requests (): number { return this.active }
+
+  get policy (): ListenPolicy { return this.serving().policy }
+  get requestIdHeader (): string {
+    const header = this.snapshot?.root.requestId
+    return header === undefined || header === false ? DEFAULT_ID_HEADER : header.header
+  }
+
+  /**
+   * Builds a snapshot from `input` and swaps it in. Throws ConfigError and changes nothing when that can not be done. One at a time:
+   * a second call waits for the first. Returns how many projects were compiled.
+   */
+  apply (input: SnapshotInput): Promise<{ compiled: number, removed: number }> {
+    const next = this.applying.then(() => this.swap(input))
+    this.applying = next.catch(() => {})
+    return next
+  }
+
+  private async swap (input: SnapshotInput): Promise<{ compiled: number, removed: number }> {
+    const before = this.snapshot
+    const after = await buildSnapshot(input, before, this.services)
+    this.snapshot = after
+    let removed = 0
+    if (before !== null) {
+      for (const project of before.projects.values()) {
+        if (after.projects.get(project.name) === project) continue
+        if (!after.projects.has(project.name)) removed++
+        project.retire()
+      }
+      before.fallbackPipeline.close().catch((error: unknown) => { this.options.log.error({ error: String(error) }, 'a plugin failed to close') })
+    }
+    let compiled = 0
+    for (const project of after.projects.values()) if (before?.projects.get(project.name) !== project) compiled++
+    return { compiled, removed }
+  }
+
+  private serving (): Snapshot {
+    if (this.snapshot === null) throw new Error('the gateway serves nothing yet: apply a configuration first')
+    return this.snapshot
+  }
+
+  isOwn (request: GatewayRequest): boolean {
+    const { healthPaths } = this.serving()
+    return healthPaths.size !== 0 && healthPaths.has(request.path)
+  }
+
+  /** Serves one request. What happens comes through the sink. */
+  handle (request: AcceptedRequest | GatewayRequest, sink: ResponseSink): void {
+    this.open(request, sink).begin()
+  }
+
+  /** Decides the route of a request and makes its exchange, not yet begun. */
+  open (request: GatewayRequest & { readonly givenId?: string | null }, sink: ResponseSink): Exchange {
+    const snapshot = this.serving()
+    const project = snapshot.hosts.find(request.host, request.path)
+    let compiled: CompiledRoute = project === null ? snapshot.fallback : project.fallback
+    let params: Readonly<Record<string, string>> | null = null
+    let instead: Refusal | null = null
+    if (project !== null) {
+      const { method } = request
+      const preflight = method === 'OPTIONS' && request.headers.has('origin') ? request.headers.get('access-control-request-method') : undefined
+      const found = project.router.find(request, preflight ?? method)
+      if (found === 'ambiguous') instead = AMBIGUOUS
+      else if (found === null) instead = this.methodNotAllowed(project, request)
+      else {
+        compiled = found.value
+        params = found.params
+        if (!compiled.allowEncodedSlashes && hasEncodedSlash(request.path)) instead = ENCODED_SLASH
+        else if (preflight !== undefined && !compiled.allowsOptions) instead = this.methodNotAllowed(project, request)
+      }
+      project.enter()
+    }
+    if (instead === null && compiled.info === null && hasEncodedSlash(request.path)) instead = ENCODED_SLASH
+    this.active++
+    const exchange = new Exchange(request.givenId ?? randomUUID(), request, sink, compiled, params, this, project === null ? this.leaveNone : this.leaveProject, performance.now())
+    exchange.owner = project
+    exchange.instead = instead
+    return exchange
+  }
+
+  private methodNotAllowed (project: CompiledProject, request: GatewayRequest): Refusal | null {
+    const allowed = project.router.allowed(request)
+    return allowed.length === 0 ? null : refuse('METHOD_NOT_ALLOWED', { headers: ['allow', allowed.join(', ')] })
+  }
+
+  private readonly leaveNone = (exchange: Exchange): void => { this.finished(exchange) }
+
+  private readonly leaveProject = (exchange: Exchange): void => {
+    this.finished(exchange)
+    ;(exchange.owner as CompiledProject).leave()
+  }
+
+  private finished (exchange: Exchange): void {
+    this.active--
+    if (this.active === 0) this.idle?.()
+    const { outcome, request, compiled } = exchange
+    const { metrics, accessLog } = this.options
+    compiled.stats.observe(outcome.status, outcome.durationMs, outcome.upstreamMs, outcome.bytesIn, outcome.bytesOut)
+    if (outcome.errorCode !== null) metrics.refused(outcome.errorCode as Refusal['code'])
+    if (accessLog === null || compiled.accessLog === false) return
+    accessLog.record({
+      time: this.clock.now(),
+      requestId: exchange.id,
+      client: request.clientAddress,
+      method: request.method,
+      scheme: request.scheme,
+      host: request.host,
+      path: request.path,
+      query: request.query,
+      httpVersion: request.httpVersion,
+      ...outcome,
+      project: compiled.projectName,
+      route: compiled.info?.id ?? null,
+      consumer: exchange.get('consumer')?.id ?? null,
+      userAgent: request.headers.get('user-agent') ?? null,
+      fields: exchange.annotations
+    }, compiled.accessLog.sample)
+  }
+
+  /** Resolves when no request is under way. */
+  drained (): Promise<void> {
+    if (this.active === 0) return Promise.resolve()
+    return new Promise((resolve) => { this.idle = resolve })
+  }
+
+  /** Closes every plugin and connection. After it, nothing is served. */
+  async close (): Promise<void> {
+    await this.applying
+    const { snapshot } = this
+    this.snapshot = null
+    if (snapshot !== null) {
+      for (const project of snapshot.projects.values()) project.retire()
+      await snapshot.fallbackPipeline.close()
+    }
+    await this.pools.destroy()
+  }
+
+  renderError (refusal: Refusal, requestId: string, accept: string | undefined): { contentType: string, body: string } {
+    return renderError(refusal, { requestId, timestamp: this.clock.now(), accept, docs: this.snapshot?.root.errorDocs ?? null })
+  }
+
+  refuseEarly (early: EarlyRefusal): RenderedRefusal {
+    const { refusal, connection } = early
+    const id = randomUUID()
+    const { contentType, body } = this.renderError(refusal, id, early.accept)
+    this.options.metrics.refused(refusal.code)
+    this.options.metrics.route(null, null).observe(refusal.status, 0, null, 0, body.length)
+    this.options.accessLog?.record({
+      time: this.clock.now(), requestId: id, client: connection.remoteAddress, method: early.method, scheme: connection.encrypted ? 'https' : 'http', host: '',
+      path: early.target.split('?', 1)[0]?.slice(0, 512) ?? '', query: '', httpVersion: early.httpVersion, status: refusal.status, complete: true, durationMs: 0, upstreamMs: null, target: null,
+      bytesIn: 0, bytesOut: body.length, project: null, route: null, consumer: null, errorCode: refusal.code, errorReason: typeof refusal.details?.['reason'] === 'string' ? refusal.details['reason'] : null,
+      userAgent: null, fields: null
+    })
+    return { status: refusal.status, headers: [...refusal.headers, 'content-type', contentType, this.requestIdHeader, id], body }
+  }
+
+  bug (error: unknown, requestId: string, where: string): void {
+    this.options.log.error({ requestId, where, error: error instanceof Error ? error.stack ?? error.message : String(error) }, 'a bug ended a request')
+  }
+
+  upstreamFailed (error: { code: string, details?: Readonly<Record<string, unknown>> | undefined, cause?: unknown }, requestId: string, target: string | null): void {
+    this.options.log.warn({ requestId, target, code: error.code, reason: error.details?.['reason'], cause: error.cause instanceof Error ? error.cause.message : undefined }, 'an upstream failed')
+  }
+}
