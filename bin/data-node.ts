@@ -1,0 +1,193 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { importAuthorPlugin } from '../core/config/author-plugin.js'
+import { createConfigLoader, type ConfigLoader } from '../core/config/loader.js'
+import { watchFiles, type FileWatcher } from '../core/config/watch.js'
+import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
+import { Gateway } from '../core/gateway.js'
+import { TlsContext } from '../core/listen/tls-context.js'
+import { createAccessLog, type AccessLog } from '../core/observe/access-log.js'
+import type { GatewayLogger } from '../core/observe/logger.js'
+import { createMetrics, type GatewayMetrics } from '../core/observe/metrics.js'
+import type { Plugin } from '../core/plugin.js'
+import type { GatewayConfig } from '../core/route.js'
+import { plugins } from '../plugins/index.js'
+import { createEcho } from '../routes/builtin/echo.js'
+import { registerHealth } from '../routes/health.js'
+import { openDataPort, type DataPort } from '../routes/proxy.js'
+import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
+
+/** What a data node is started with. */
+export interface DataNodeOptions {
+  readonly file: string
+  readonly environment: string | null
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly log: GatewayLogger
+  /** The admin token, for the debug plugin; null = there is none. */
+  readonly operatorToken: string | null
+  /** Whether this process watches the files itself; workers are told by their primary. */
+  readonly watch: boolean
+  /** Another port than the configuration's, where a flag gives one. */
+  readonly port?: number
+}
+
+/** What came of a reload. */
+export interface ReloadResult {
+  readonly ok: boolean
+  readonly findings: readonly Finding[]
+  /** Projects that were compiled anew or taken away. */
+  readonly changed: number
+  readonly durationMs: number
+}
+
+/** One process's data path with everything around it. */
+export interface DataNode {
+  readonly gateway: Gateway
+  readonly metrics: GatewayMetrics
+  readonly root: GatewayConfig
+  readonly listeners: readonly { name: string, url: string }[]
+  /** What the last load that was refused found; empty when the last one was taken. */
+  readonly findings: readonly Finding[]
+  /** Takes requests (not before the first configuration, not while it stops). */
+  readonly ready: boolean
+  reload (): Promise<ReloadResult>
+  /** Opens log files anew, after a rotation. */
+  reopenLogs (): void
+  /** Takes nothing new, lets what is under way end within the deadline, closes everything. True when nothing had to be cut off. */
+  stop (): Promise<boolean>
+  /** Ends at once. */
+  kill (): Promise<void>
+}
+
+/** Starts a data node. Throws ConfigError when the configuration can not be used, Error when a port can not be opened. */
+export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {
+  const { log } = options
+  const registry: ReadonlyMap<string, Plugin> = new Map(plugins.map((plugin) => [plugin.name, plugin]))
+  const loader = createConfigLoader({ workerUrl: new URL('./config-worker.js', import.meta.url), file: options.file, environment: options.environment, env: options.env })
+  const builtins = new Map<string, { url: string, close (): Promise<void> }>()
+  const first = await loader.load(new Map())
+  if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
+  const metrics = createMetrics(first.root.metrics)
+  const accessLog: AccessLog | null = first.root.accessLog === false ? null : createAccessLog(first.root.accessLog)
+  const gateway = new Gateway({
+    registry, log, accessLog, metrics, operatorToken: options.operatorToken,
+    builtinUrl (name) {
+      const builtin = builtins.get(name)
+      if (builtin === undefined) throw new ConfigError([{ path: [], message: `there is no builtin upstream "${name}"`, remedy: `use ${[...builtins.keys()].join(', ')}` }])
+      return builtin.url
+    }
+  })
+  builtins.set('echo', await createEcho({ host: '127.0.0.1', port: 0 }))
+  let root = first.root
+  let findings: readonly Finding[] = []
+  let ready = false
+  let watcher: FileWatcher | null = null
+  let tls: TlsContext | null = null
+  const ports: { data: DataPort, redirect: RedirectPort | null } = { data: null as unknown as DataPort, redirect: null }
+
+  const apply = async (load: Extract<Awaited<ReturnType<ConfigLoader['load']>>, { ok: true }>): Promise<number> => {
+    const authorPlugins = new Map<string, Plugin>()
+    for (const [file, bundle] of load.authorPlugins) authorPlugins.set(file, await importAuthorPlugin(bundle))
+    if (load.root.listen.tls !== null) {
+      if (tls === null) tls = new TlsContext(load.root.listen.tls)
+      else if (tls.reload(load.root.listen.tls)) ports.data?.renewTls()
+    }
+    const { compiled, removed } = await gateway.apply({ root: load.root, rootHash: load.rootHash, hashes: load.hashes, changed: load.projects, authorPlugins })
+    root = load.root
+    return compiled + removed
+  }
+
+  const located = async (error: ConfigError): Promise<Finding[]> => {
+    const places = await loader.locate(error.findings.map((finding) => finding.path))
+    return error.findings.map((finding, i) => ({ ...finding, position: finding.position ?? places[i] ?? null }))
+  }
+
+  const reloadNow = async (): Promise<ReloadResult> => {
+    const startedAt = performance.now()
+    const readAt = Date.now()
+    const known = new Map([...gateway.current?.projects ?? []].map(([name, project]) => [name, project.hash]))
+    const load = await loader.load(known)
+    let changed = 0
+    findings = load.ok ? [] : load.findings
+    if (load.ok) {
+      try {
+        changed = await apply(load)
+      } catch (error) {
+        findings = error instanceof ConfigError ? await located(error) : [{ path: [], message: error instanceof Error ? error.message : String(error), remedy: 'the configuration before goes on serving' }]
+      }
+    }
+    await watcher?.setFiles(load.files, readAt)
+    const durationMs = performance.now() - startedAt
+    const ok = findings.length === 0
+    metrics.reload(ok, durationMs, findings.length)
+    if (ok) log.info({ changed, durationMs: Math.round(durationMs) }, 'the configuration was reloaded')
+    else for (const finding of findings.slice(0, 100)) log.error({ finding: formatFinding(finding) }, 'the configuration was refused; the one before goes on serving')
+    return { ok, findings, changed, durationMs }
+  }
+
+  // One reload at a time; calls that come while one waits to begin share it.
+  let running: Promise<unknown> = Promise.resolve()
+  let waiting: Promise<ReloadResult> | null = null
+  const reload = (): Promise<ReloadResult> => {
+    if (waiting !== null) return waiting
+    const next = running.then(() => { waiting = null; return reloadNow() })
+    waiting = next
+    running = next.catch(() => {})
+    return next
+  }
+
+  const closeAll = async (): Promise<void> => {
+    ready = false
+    await watcher?.close()
+    await loader.close()
+    await ports.data?.close()
+    await ports.redirect?.close()
+    await gateway.close()
+    for (const builtin of builtins.values()) await builtin.close()
+    await accessLog?.close()
+  }
+
+  try {
+    await apply(first)
+    ports.data = await openDataPort(gateway, { host: root.listen.host, port: options.port ?? root.listen.port, tls, metrics }, (own) => { registerHealth(own, root.listen.health, () => ready) })
+    if (root.listen.redirectHttp !== null) ports.redirect = await openRedirectPort({ host: root.listen.host, port: root.listen.redirectHttp, targetPort: () => ports.data.port })
+  } catch (error) {
+    const failure = error instanceof ConfigError ? new ConfigError(await located(error)) : error
+    await closeAll()
+    throw failure
+  }
+  metrics.addGauge('sluice_upstream_connections', 'Connections to upstreams by what they do.', ['target', 'state'], () => gateway.pools.stats().flatMap(({ origin, connected, free, running: busy, pending }): [string[], number][] => [
+    [[origin, 'open'], connected], [[origin, 'free'], free], [[origin, 'running'], busy], [[origin, 'pending'], pending]
+  ]))
+  metrics.addGauge('sluice_requests_in_flight', 'Requests under way.', [], () => [[[], gateway.requests]])
+  if (options.watch) {
+    watcher = watchFiles(() => { void reload() })
+    await watcher.setFiles(first.files)
+  }
+  ready = true
+
+  return {
+    gateway,
+    metrics,
+    get root () { return root },
+    get findings () { return findings },
+    get ready () { return ready },
+    listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
+    reload,
+    reopenLogs () { accessLog?.reopen() },
+    async stop () {
+      ready = false
+      ports.data.drain()
+      ports.redirect?.drain()
+      const deadline = new AbortController()
+      const finished = await Promise.race([
+        gateway.drained().then(() => true),
+        delay(root.stopMs, false, { signal: deadline.signal }).catch(() => false)
+      ])
+      deadline.abort()
+      if (!finished) log.warn({ requests: gateway.requests }, 'the stop deadline cuts off what is still under way')
+      await closeAll()
+      return finished
+    },
+    kill: closeAll
+  }
+}
