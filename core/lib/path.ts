@@ -12,6 +12,8 @@
 const SLASH = 0x2f
 const DOT = 0x2e
 const PERCENT = 0x25
+// From here on letters are lower-case.
+const LOWER = 0x61
 
 // What a character of a raw path is.
 const PLAIN = 0
@@ -157,8 +159,9 @@ function spell (raw: string): string {
     const code = raw.charCodeAt(i)
     if (code === PERCENT) {
       const value = escapeAt(raw, i)
-      text += raw.slice(from, i) + (UNRESERVED[value] === 1 ? String.fromCharCode(value) : raw.slice(i, i + 3).toUpperCase())
       i += 2
+      if (UNRESERVED[value] === 0 && raw.charCodeAt(i - 1) < LOWER && raw.charCodeAt(i) < LOWER) continue
+      text += raw.slice(from, i - 2) + (UNRESERVED[value] === 1 ? String.fromCharCode(value) : raw.slice(i - 2, i + 1).toUpperCase())
     } else if (KIND[code] === ESCAPE) {
       text += `${raw.slice(from, i)}%${code.toString(16).toUpperCase()}`
     } else continue
@@ -167,9 +170,12 @@ function spell (raw: string): string {
   return from === 0 ? raw : text + raw.slice(from)
 }
 
+const TO_RESOLVE = /\/[/.]/
+
 // Dot segments and repeated slashes (RFC 3986 section 5.2.4); null above the root. Merging comes first: `/a//../b` is `/b`.
 // When slashes are kept, an upstream may still merge them, so the depth is counted as if they were merged.
 function resolve (path: string, keepRepeatedSlashes: boolean): string | null {
+  if (!TO_RESOLVE.test(path)) return path
   const parts = path.split('/')
   const kept: string[] = []
   let depth = 0

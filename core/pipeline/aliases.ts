@@ -9,10 +9,8 @@ export interface Alias {
   readonly mild: boolean
 }
 
-/** Whether a path in normal form may have aliases at all. Nearly none has: this is what every request pays. */
-export function mayHaveAliases (path: string): boolean {
-  return path.charCodeAt(path.length - 1) === 0x2f || path.includes(';') || path.includes('//') || hasEncodedSlash(path)
-}
+/** Finds the paths (in normal form) that may have aliases. Nearly none has: this one test is what every request pays. */
+export const UNUSUAL = /[%;]|\/\/|\/$/
 
 /**
  * The other ways in which upstreams are known to read a path: without its trailing slash, without `;parameters` (`/public/..;/admin` is
@@ -20,21 +18,28 @@ export function mayHaveAliases (path: string): boolean {
  * that the request got: what it declares itself (a trailing slash, a `;` in a literal) stays. Takes a path with reserved characters decoded.
  */
 export function aliasesOf (path: string, winner: RoutePath | null, basePath: string): Alias[] {
-  const stripped = path.includes(';') ? stripParameters(path, winner, basePath) : path
   const keepsSlash = winner !== null && !winner.wildcard && winner.literals.at(-1) === ''
+  const spellings = new Set([path, stripParameters(path, winner, basePath)])
+  if (hasEncodedSlash(path)) {
+    // Before and after parameters are taken away: `..;%2Fadmin` is `..` or `../admin`.
+    for (const spelling of [...spellings]) spellings.add(decodeSlashes(spelling))
+    spellings.add(stripParameters(decodeSlashes(path), null, basePath))
+  }
   const aliases: Alias[] = []
-  for (const text of stripped === path ? [path] : [path, stripped]) {
-    for (const decodes of hasEncodedSlash(text) ? [false, true] : [false]) {
-      const spelled = decodes ? text.replace(/%2F|%5C/g, '/') : text
-      const normal = normalizePath(spelled, false)
-      if (normal !== path) aliases.push({ path: normal, mild: decodes && text === path && normal === spelled })
-      if (normal !== null && normal.endsWith('/') && normal.length > basePath.length + 1 && !keepsSlash) aliases.push({ path: normal.slice(0, -1), mild: false })
-    }
+  for (const spelling of spellings) {
+    const normal = normalizePath(spelling, false)
+    if (normal !== path) aliases.push({ path: normal, mild: normal === spelling && normal === decodeSlashes(path) })
+    if (normal !== null && normal.endsWith('/') && normal.length > basePath.length + 1 && !keepsSlash) aliases.push({ path: normal.slice(0, -1), mild: false })
   }
   return aliases
 }
 
+function decodeSlashes (path: string): string {
+  return path.replace(/%2F|%5C/g, '/')
+}
+
 function stripParameters (path: string, winner: RoutePath | null, basePath: string): string {
+  if (!path.includes(';')) return path
   const segments = path.slice(basePath.length).split('/')
   const kept = segments.map((segment, i) => {
     const literal = winner?.literals[i - 1]

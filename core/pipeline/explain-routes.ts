@@ -27,7 +27,7 @@ export function explainRoutes<T> (
     if (mismatch !== null) return { id, outcome: 'no match', reason: mismatch }
     if (route !== winner) return { id, outcome: 'loses', reason: winner === null ? 'nothing is served' : whyLess(route, winner) }
     if (rival === null) return { id, outcome: 'wins', reason: 'the most specific route that matches' }
-    return { id, outcome: 'loses', reason: `ambiguous: ${rival.reading} would be ${rival.route === null ? 'outside the project' : `served by ${rival.route.config.id}`}` }
+    return { id, outcome: 'loses', reason: `ambiguous: ${rival.reading} would be ${rival.route === null ? 'served by nothing of this project' : `served by ${rival.route.config.id}`}` }
   })
 }
 

@@ -3,9 +3,11 @@ import { compareCandidates, pick, type Candidate } from './candidates.js'
 import type { RouteQuery } from './predicates.js'
 import type { RoutePath } from './route-path.js'
 
+const SLASH = 0x2f
+
 /** A segment trie. Every node stands for one way from the root, so a look-up visits each node at most once. */
 export interface TrieNode<T> {
-  /** A single literal child is compared in place; more of them are in the Map. */
+  /** A single literal child is compared in place; more of them are in the Map. Once sorted, a run of single children is one text (`api/v1`). */
   onlyLiteral: string
   onlyChild: TrieNode<T> | null
   children: Map<string, TrieNode<T>> | null
@@ -21,7 +23,7 @@ export function createTrie<T> (): TrieNode<T> {
   return { onlyLiteral: '', onlyChild: null, children: null, param: null, exact: null, prefix: null }
 }
 
-/** Adds a route's candidates under its path. Call `sortTrie` after the last. */
+/** Adds a route's candidates under its path. Call `finishTrie` after the last. */
 export function addToTrie<T> (root: TrieNode<T>, path: RoutePath, candidates: readonly Candidate<T>[]): void {
   let node = root
   for (const literal of path.literals) node = literal === null ? (node.param ??= createTrie()) : literalChild(node, literal)
@@ -29,13 +31,18 @@ export function addToTrie<T> (root: TrieNode<T>, path: RoutePath, candidates: re
   ends.push(...candidates)
 }
 
-/** Brings the candidates of every node into their order. */
-export function sortTrie<T> (node: TrieNode<T>): void {
+/** Brings the candidates of every node into their order, and joins runs of literals into one text. Nothing can be added any more. */
+export function finishTrie<T> (node: TrieNode<T>): void {
   node.exact?.sort(compareCandidates)
   node.prefix?.sort(compareCandidates)
-  if (node.onlyChild !== null) sortTrie(node.onlyChild)
-  if (node.children !== null) for (const child of node.children.values()) sortTrie(child)
-  if (node.param !== null) sortTrie(node.param)
+  if (node.param !== null) finishTrie(node.param)
+  if (node.children !== null) for (const child of node.children.values()) finishTrie(child)
+  const child = node.onlyChild
+  if (child === null) return
+  finishTrie(child)
+  if (child.onlyChild === null || child.param !== null || child.exact !== null || child.prefix !== null) return
+  node.onlyLiteral += `/${child.onlyLiteral}`
+  node.onlyChild = child.onlyChild
 }
 
 /**
@@ -49,12 +56,20 @@ export function findInTrie<T> (
 ): Candidate<T> | null {
   let found: Candidate<T> | null = null
   if (start <= path.length) {
-    let end = path.indexOf('/', start)
-    if (end === -1) end = path.length
-    const child = childAt(node, path, start, end)
-    if (child !== null) found = findInTrie(child, path, end + 1, request, method, reader, collect)
-    // A parameter stands for something: `/orders/:id` is not `/orders/`.
-    if (found === null && node.param !== null && end > start) found = findInTrie(node.param, path, end + 1, request, method, reader, collect)
+    if (node.onlyChild !== null) {
+      const end = start + node.onlyLiteral.length
+      if (path.startsWith(node.onlyLiteral, start) && (end === path.length || path.charCodeAt(end) === SLASH)) {
+        found = findInTrie(node.onlyChild, path, end + 1, request, method, reader, collect)
+      }
+    }
+    if (found === null && (node.children !== null || node.param !== null)) {
+      let end = path.indexOf('/', start)
+      if (end === -1) end = path.length
+      const child = node.children?.get(path.slice(start, end))
+      if (child !== undefined) found = findInTrie(child, path, end + 1, request, method, reader, collect)
+      // A parameter stands for something: `/orders/:id` is not `/orders/`.
+      if (found === null && node.param !== null && end > start) found = findInTrie(node.param, path, end + 1, request, method, reader, collect)
+    }
   } else if (node.exact !== null) {
     if (collect === null) found = pick(node.exact, request, method, reader)
     else collect(node.exact)
@@ -63,12 +78,6 @@ export function findInTrie<T> (
   if (collect === null) return pick(node.prefix, request, method, reader)
   collect(node.prefix)
   return null
-}
-
-function childAt<T> (node: TrieNode<T>, path: string, start: number, end: number): TrieNode<T> | null {
-  const { onlyChild, onlyLiteral } = node
-  if (onlyChild !== null) return end - start === onlyLiteral.length && path.startsWith(onlyLiteral, start) ? onlyChild : null
-  return node.children === null ? null : node.children.get(path.slice(start, end)) ?? null
 }
 
 function literalChild<T> (node: TrieNode<T>, literal: string): TrieNode<T> {

@@ -1,12 +1,12 @@
 import { decodeReserved } from '../lib/path.js'
 import { QueryReader } from '../lib/query-reader.js'
 import type { RouteConfig } from '../route.js'
-import { aliasesOf, mayHaveAliases } from './aliases.js'
-import { candidatesOf, compareCandidates, compileRoute, passes, pick, type Candidate, type CompiledRoute, type Found } from './candidates.js'
+import { aliasesOf, UNUSUAL } from './aliases.js'
+import { candidatesOf, compileRoute, passes, type Candidate, type CompiledRoute, type Found } from './candidates.js'
 import { explainRoutes, type Explanation } from './explain-routes.js'
 import type { RouteQuery } from './predicates.js'
-import { comparePaths } from './route-path.js'
-import { addToTrie, createTrie, findInTrie, sortTrie, type TrieNode } from './route-trie.js'
+import { comparePaths, type RoutePath } from './route-path.js'
+import { addToTrie, createTrie, findInTrie, finishTrie, type TrieNode } from './route-trie.js'
 
 export type { Found } from './candidates.js'
 export type { Explanation } from './explain-routes.js'
@@ -29,6 +29,12 @@ export interface Router<T> {
   explain (request: RouteQuery, method: string): Explanation[]
 }
 
+// What makes a request ambiguous: how else it can be read, and the route that would serve it then; null = one outside the project.
+interface Rival<T> {
+  readonly reading: string
+  readonly route: CompiledRoute<T> | null
+}
+
 // What a route for any method is said to allow.
 const COMMON_METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE']
 
@@ -40,8 +46,6 @@ export function compileRouter<T> (basePath: string, routes: readonly { config: R
 class TrieRouter<T> implements Router<T> {
   readonly basePath: string
   readonly routes: readonly CompiledRoute<T>[]
-  // Paths without parameter and wildcard: nothing is more specific than an equal text.
-  readonly literals = new Map<string, Candidate<T>[]>()
   readonly trie: TrieNode<T> = createTrie()
   readonly regexes: Candidate<T>[] = []
   readonly reader = new QueryReader()
@@ -56,25 +60,21 @@ class TrieRouter<T> implements Router<T> {
       const { path } = route
       const candidates = candidatesOf(route)
       if (path === null) this.regexes.push(...candidates)
-      else if (path.wildcard || path.params.length > 0) addToTrie(this.trie, path, candidates)
-      else {
-        const text = path.literals.join('/')
-        this.addLiteral(`${basePath}/${text}`, candidates)
-        // The root of a project has two spellings: `/shop` and `/shop/`.
-        if (text === '' && basePath !== '') this.addLiteral(basePath, candidates)
-      }
+      else addToTrie(this.trie, path, candidates)
+      // The root of a project has two spellings: `/shop` and `/shop/`.
+      if (basePath !== '' && path !== null && isRoot(path)) addToTrie(this.trie, { ...path, literals: [] }, candidates)
     }
-    for (const candidates of this.literals.values()) candidates.sort(compareCandidates)
-    sortTrie(this.trie)
+    finishTrie(this.trie)
   }
 
   find (request: RouteQuery, method: string): Found<T> | null | 'ambiguous' {
-    const path = decodeReserved(request.path)
     const { reader } = this
+    const unusual = this.declaresSlash || UNUSUAL.test(request.path)
+    const path = unusual ? decodeReserved(request.path) : request.path
     reader.repeated = false
     const winner = this.lookUp(path, request, method)
     if (winner === null) return null
-    if ((reader.repeated || this.declaresSlash || mayHaveAliases(path)) && this.rival(winner, path, request, method) !== null) return 'ambiguous'
+    if ((unusual || reader.repeated) && this.rival(winner, path, request, method) !== null) return 'ambiguous'
     return winner.found ?? { value: winner.value, params: capture(winner, request.path, this.basePath.length) }
   }
 
@@ -96,23 +96,9 @@ class TrieRouter<T> implements Router<T> {
     return explainRoutes(this.routes, path.slice(this.basePath.length), request, method, winner, rival)
   }
 
-  private addLiteral (path: string, candidates: readonly Candidate<T>[]): void {
-    const there = this.literals.get(path)
-    if (there === undefined) this.literals.set(path, [...candidates])
-    else there.push(...candidates)
-  }
-
   // With `collect` nothing wins: every list of candidates whose path matches is handed to it.
   private lookUp (path: string, request: RouteQuery, method: string, collect: ((candidates: readonly Candidate<T>[]) => void) | null = null): CompiledRoute<T> | null {
     const { reader } = this
-    const literal = this.literals.get(path)
-    if (literal !== undefined) {
-      if (collect !== null) collect(literal)
-      else {
-        const found = pick(literal, request, method, reader)
-        if (found !== null) return found.route
-      }
-    }
     const found = findInTrie(this.trie, path, this.basePath.length + 1, request, method, reader, collect)
     if (found !== null) return found.route
     if (this.regexes.length === 0) return null
@@ -126,27 +112,39 @@ class TrieRouter<T> implements Router<T> {
     return null
   }
 
-  // The route that another reading of the same request would get: one of the path's aliases, or the last of a repeated parameter.
-  private rival (winner: CompiledRoute<T>, path: string, request: RouteQuery, method: string): { reading: string, route: CompiledRoute<T> | null } | null {
-    const { basePath, reader } = this
-    if (reader.repeated) {
-      reader.last = true
-      const route = this.lookUp(path, request, method)
-      reader.last = false
-      if (route !== winner) return { reading: 'with the last of a repeated query parameter', route }
-    }
-    for (const alias of mayHaveAliases(path) ? aliasesOf(path, winner.path, basePath) : []) {
-      if (alias.path === null || !isBelow(alias.path, basePath)) return { reading: alias.path ?? 'above the root', route: null }
-      const route = this.lookUp(alias.path, request, method)
-      if (route === null || route === winner) continue
-      if (alias.mild && winner.path !== null && (route.path === null || comparePaths(winner.path, route.path) < 0)) continue
-      return { reading: alias.path, route }
-    }
-    if (!this.declaresSlash || path.endsWith('/')) return null
-    const route = this.lookUp(`${path}/`, request, method)
-    if (route === null || route === winner || !endsWithSlash(route) || isPair(winner, route)) return null
-    return { reading: `${path}/`, route }
+  // Another reading of the same request that would get another route, or null. Of a repeated query parameter servers take the first or the last.
+  private rival (winner: CompiledRoute<T>, path: string, request: RouteQuery, method: string): Rival<T> | null {
+    const { reader } = this
+    const rival = this.rivalPath(winner, path, request, method)
+    if (rival !== null || !reader.repeated) return rival
+    reader.last = true
+    const route = this.lookUp(path, request, method)
+    const other = route === winner ? this.rivalPath(winner, path, request, method) : { reading: `${path} with the last of a repeated query parameter`, route }
+    reader.last = false
+    return other
   }
+
+  private rivalPath (winner: CompiledRoute<T>, path: string, request: RouteQuery, method: string): Rival<T> | null {
+    for (const { path: reading, mild } of [{ path, mild: false }, ...aliasesOf(path, winner.path, this.basePath)]) {
+      if (reading === null || !isBelow(reading, this.basePath)) return { reading: reading ?? 'the path above the root', route: null }
+      if (reading !== path) {
+        const route = this.lookUp(reading, request, method)
+        if (route !== null && route !== winner && !(mild && isMoreSpecific(winner, route))) return { reading, route }
+      }
+      if (!this.declaresSlash || reading.endsWith('/')) continue
+      const slashed = this.lookUp(`${reading}/`, request, method)
+      if (slashed !== null && slashed !== winner && endsWithSlash(slashed) && !isPair(winner, slashed)) return { reading: `${reading}/`, route: slashed }
+    }
+    return null
+  }
+}
+
+function isMoreSpecific<T> (a: CompiledRoute<T>, b: CompiledRoute<T>): boolean {
+  return a.path !== null && (b.path === null || comparePaths(a.path, b.path) < 0)
+}
+
+function isRoot ({ literals, wildcard }: RoutePath): boolean {
+  return !wildcard && literals.length === 1 && literals[0] === ''
 }
 
 function isBelow (path: string, basePath: string): boolean {
@@ -158,11 +156,11 @@ function endsWithSlash<T> ({ path }: CompiledRoute<T>): boolean {
   return path !== null && !path.wildcard && path.literals.length > 1 && path.literals.at(-1) === ''
 }
 
-// Whether both are declared, one with and one without the trailing slash: then each has its own.
+// Whether a route is declared without the trailing slash, at least as specifically as another with it: then each has its own.
 function isPair<T> (plain: CompiledRoute<T>, slashed: CompiledRoute<T>): boolean {
   const a = plain.path
   const b = slashed.path
-  return a !== null && b !== null && !a.wildcard && a.literals.length === b.literals.length - 1 && a.literals.every((literal, i) => (literal === null) === (b.literals[i] === null))
+  return a !== null && b !== null && !a.wildcard && comparePaths(a, { ...b, literals: b.literals.slice(0, -1) }) <= 0
 }
 
 // Reads the parameters from the path as it is forwarded: the one that was matched has reserved characters decoded, but the same segments.
