@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto'
+import rateLimit from '@fastify/rate-limit'
+import Fastify, { type FastifyInstance } from 'fastify'
+import type { Finding } from '../core/errors.js'
+import type { Logger } from '../core/host.js'
+import { guardWithToken } from './admin/bearer.js'
+import { addAdminEndpoints } from './admin/endpoints.js'
+import { createErrorReplies, setCommonHeaders } from './admin/error-replies.js'
+
+/** What the admin port shows and does; the composition root supplies it. */
+export interface AdminPorts {
+  /** The operator's token. */
+  token: string
+  /** Whether the process is worth keeping. */
+  live (): boolean
+  /** Whether it takes requests, and what keeps it from it. Shown to everybody: no addresses, no secrets. */
+  ready (): { ready: boolean, reasons: string[] }
+  status (): Promise<object>
+  /** The running configuration, secrets redacted. */
+  config (): Promise<object>
+  reload (): Promise<{ ok: boolean, findings: Finding[], changed: number, durationMs: number }>
+  /** All workers' metrics in Prometheus's text format. */
+  metrics (): Promise<string>
+  logger: Logger
+  /** Address of the page that documents error codes; null or absent = a URN. */
+  docs?: string | null
+}
+
+// What an operator's tool sends is small; what takes longer is not one.
+const MAX_BODY_BYTES = 64 * 1024
+const MAX_HEADER_BYTES = 16 * 1024
+const REQUEST_MS = 10_000
+const KEEP_ALIVE_MS = 65_000
+
+// Enough for typing errors, and 10 guesses a minute find nothing.
+const FAILED_ATTEMPTS = 10
+const FAILURE_WINDOW_MS = 60_000
+
+/**
+ * Builds the admin port: `/livez` and `/readyz` for everybody; `/metrics`, `/status`, `/config` and `POST /reload` for who has the
+ * token. The caller says where it listens, and closes it.
+ */
+export function buildAdmin (ports: AdminPorts): FastifyInstance {
+  const errors = createErrorReplies(ports.logger, ports.docs ?? null)
+  const app = Fastify({
+    logger: false,
+    genReqId: () => randomUUID(),
+    bodyLimit: MAX_BODY_BYTES,
+    requestTimeout: REQUEST_MS,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    forceCloseConnections: 'idle',
+    return503OnClosing: false, // its answer would be in Fastify's shape
+    frameworkErrors: errors.failed,
+    clientErrorHandler: errors.unparsable
+  })
+  app.setErrorHandler(errors.failed)
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => { done(null) }) // nothing here reads a body
+  app.addHook('onRequest', async (request, reply) => { setCommonHeaders(request, reply) })
+  // Not globally: probes are exempt, and only what failed is counted.
+  void app.register(rateLimit, { global: false, max: FAILED_ATTEMPTS, timeWindow: FAILURE_WINDOW_MS })
+  guardWithToken(app, ports.token, errors)
+  const allowed = addAdminEndpoints(app, ports, errors)
+  app.setNotFoundHandler((request, reply) => errors.notFound(request, reply, allowed))
+  return app
+}
