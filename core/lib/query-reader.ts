@@ -1,4 +1,4 @@
-import { decodeFormText } from './query-value.js'
+import { decodeFormText } from './form-text.js'
 
 const HEX = new Uint8Array(256).fill(255)
 for (let digit = 0; digit < 16; digit++) {

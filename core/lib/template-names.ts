@@ -1,5 +1,6 @@
 import { closest } from './closest.js'
-import { decodePercent, queryValue } from './query-value.js'
+import { decodePercent } from './form-text.js'
+import { queryName, QueryReader } from './query-reader.js'
 import type { ValueForm } from './template-encodings.js'
 
 /** What a template may read: a structural part of every hook's context, so that nothing here knows the gateway. */
@@ -47,7 +48,11 @@ const FAMILIES: Readonly<Record<string, (rest: string) => TemplateValue>> = {
   'params.': (rest) => rest === '*'
     ? { form: 'path', read: (source) => parameter(source, '*') }
     : { form: 'text', read: (source) => decodePercent(parameter(source, rest)) },
-  'request.query.': (rest) => ({ form: 'text', read: (source) => queryValue(source.request.query, rest) ?? '' }),
+  'request.query.': (rest) => {
+    const reader = new QueryReader()
+    const name = queryName(rest)
+    return { form: 'text', read: (source) => reader.read(source.request.query, name) ?? '' }
+  },
   'request.header.': (rest) => {
     const lower = rest.toLowerCase()
     if (!/^[!#$%&'*+\-.^_`|~0-9a-z]+$/.test(lower)) throw new TypeError(`"${rest}" is not a header name`)

@@ -78,7 +78,7 @@ export function benchResponse (title: string, instance: PluginInstance, request:
     headers.flat.length = 0
     for (const text of UPSTREAM_HEADERS) headers.flat.push(text)
   }
-  const ctx = { request: requestOf(request), response: { status: 200, headers } } as unknown as ResponseContext
+  const ctx = { request: requestOf(request), response: { status: 200, headers, source: 'upstream', body: null, transform () {} } } as unknown as ResponseContext
   const empty = nsPerCall(refill)
   print(title, nsPerCall(() => { refill(); void hook.call(instance, ctx) }) - empty)
 }
