@@ -64,7 +64,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     for (const upstream of upstreams.values()) upstream.release()
     for (const pipeline of pipelines) void pipeline.close()
     if (!(error instanceof CreateError)) throw error
-    throw new ConfigError([{ path: error.step.use.at, message: `plugin "${error.step.use.name}" could not be created: ${error.message}`, remedy: 'correct its configuration' }])
+    throw new ConfigError(error.findings)
   }
 }
 

@@ -3,7 +3,7 @@
 export type * from './context.js'
 export type * from './host.js'
 export * from './plugin.js'
-export { GatewayError, type ErrorCode, type ErrorOptions } from './errors.js'
+export { GatewayError, type ErrorCode, type ErrorOptions, type Finding } from './errors.js'
 export { HeaderList } from './lib/header-list.js'
 export { Refusal, Reply, refuse, reply, type ReplyInit } from './reply.js'
 export { STAGES, type RouteInfo, type Stage } from './route.js'

@@ -1,6 +1,7 @@
 /** The plugin contract: what an author writes, typed so that a wrong use does not compile. */
 import type { Static, TSchema } from 'typebox'
 import type { BaseContext, Outcome, ResponseDraft, SlotName, Slots } from './context.js'
+import { ConfigError, type Finding } from './errors.js'
 import type { Host } from './host.js'
 import type { Reply } from './reply.js'
 import type { Stage } from './route.js'
@@ -97,6 +98,11 @@ export interface PluginDefinition<
   readonly operatorOnly?: boolean
   /** TypeBox object schema with `additionalProperties: false`. */
   readonly config: C
+  /**
+   * What is wrong with a config beyond its schema; paths begin at the plugin's own keys. Pure and quick: it runs for every use while
+   * a configuration is loaded, so that all findings come at once. `create` only gets configs in which it found nothing.
+   */
+  check? (config: Static<C>): readonly Finding[]
   create (config: Static<C>, host: Host): PluginInstance<P, R, E> | Promise<PluginInstance<P, R, E>>
 }
 
@@ -112,6 +118,8 @@ export interface Plugin {
   readonly endpoints: Readonly<Record<string, EndpointDeclaration<unknown>>>
   readonly config: TSchema
   body (config: unknown): Required<BodyModes>
+  check (config: unknown): readonly Finding[]
+  /** Throws ConfigError where `check` finds something. */
   create (config: unknown, host: Host): PluginInstance | Promise<PluginInstance>
 }
 
@@ -133,7 +141,8 @@ export function definePlugin<
   const { body } = definition
   const fill = (modes: BodyModes | undefined): Required<BodyModes> => ({ request: modes?.request ?? 'none', response: modes?.response ?? 'none' })
   // The engine hands back only configs that this plugin's schema validated: erasing the types here is safe.
-  const erased = definition as unknown as { create: Plugin['create'], endpoints?: Plugin['endpoints'] }
+  const erased = definition as unknown as { create: Plugin['create'], check?: Plugin['check'], endpoints?: Plugin['endpoints'] }
+  const check = (config: unknown): readonly Finding[] => erased.check?.call(definition, config) ?? []
   return Object.freeze<Plugin>({
     name,
     description: definition.description ?? '',
@@ -145,6 +154,11 @@ export function definePlugin<
     endpoints: erased.endpoints ?? {},
     config: definition.config,
     body: typeof body === 'function' ? (config) => fill(body(config as Static<C>)) : () => fill(body),
-    create: (config, host) => erased.create.call(definition, config, host)
+    check,
+    create (config, host) {
+      const findings = check(config)
+      if (findings.length > 0) throw new ConfigError(findings)
+      return erased.create.call(definition, config, host)
+    }
   })
 }

@@ -93,7 +93,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     for (const project of made) project.retire()
     if (pipeline !== null) void pipeline.close()
     if (!(error instanceof CreateError)) throw error
-    throw new ConfigError([{ path: error.step.use.at, message: `plugin "${error.step.use.name}" could not be created: ${error.message}`, remedy: 'correct its configuration' }])
+    throw new ConfigError(error.findings)
   }
 }
 

@@ -1,4 +1,5 @@
 import type { RequestContext, ResponseContext, LogContext, BodyMode, Decision, Pass, PluginInstance } from '../plugin.js'
+import { ConfigError, type Finding } from '../errors.js'
 import type { Host } from '../host.js'
 import { parseSize } from '../lib/units.js'
 import type { ResolvedUse } from './order.js'
@@ -89,6 +90,13 @@ export class CreateError extends Error {
     super(cause instanceof Error ? cause.message : String(cause), { cause })
     this.name = 'CreateError'
     this.step = step
+  }
+
+  /** What to tell who wrote the configuration: what the plugin found wrong with its config, or that it could not be created. */
+  get findings (): Finding[] {
+    const { at, name, use } = this.step.use
+    if (this.cause instanceof ConfigError) return this.cause.findings.map((finding) => ({ ...finding, path: [...at, use === null ? name : 'config', ...finding.path] }))
+    return [{ path: at, message: `plugin "${name}" could not be created: ${this.message}`, remedy: 'correct its configuration' }]
   }
 }
 

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox'
-import { ConfigError, type Finding } from '../../core/errors.js'
+import type { Finding } from '../../core/errors.js'
 import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { Reply } from '../../core/reply.js'
@@ -73,10 +73,8 @@ export default definePlugin({
   description: 'Lets pages of other origins call the API: answers CORS preflights at the edge and marks every answer, errors included.',
   stage: 'edge',
   config,
+  check: findProblems,
   create (settings) {
-    const problems = findProblems(settings)
-    if (problems.length > 0) throw new ConfigError(problems)
-
     const rule = compileOrigins(settings.origins)
     const { credentials, privateNetwork } = settings
     const allowHeaders = settings.allowHeaders?.join(', ').toLowerCase()

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { ConfigError, type Finding } from '../../core/errors.js'
+import type { Finding } from '../../core/errors.js'
 import { compileCidrs, findCidrProblem } from '../../core/lib/cidr.js'
 import { definePlugin } from '../../core/plugin.js'
 import { refuse } from '../../core/reply.js'
@@ -27,7 +27,7 @@ export default definePlugin({
   description: 'Lets clients in by their IP address: networks to allow, networks to deny, and deny wins.',
   stage: 'edge',
   config,
-  create ({ allow, deny }) {
+  check ({ allow, deny }) {
     const findings: Finding[] = []
     for (const [key, list] of [['allow', allow], ['deny', deny]] as const) {
       for (const [index, entry] of (list ?? []).entries()) {
@@ -36,8 +36,9 @@ export default definePlugin({
       }
     }
     if (allow === undefined && deny === undefined) findings.push({ path: [], message: 'neither allow nor deny is given', remedy: 'list networks under allow, under deny or under both' })
-    if (findings.length > 0) throw new ConfigError(findings)
-
+    return findings
+  },
+  create ({ allow, deny }) {
     // Without an allow list any address will do, but it has to be one: what can not be read is let in by no list.
     const isAllowed = compileCidrs(allow ?? ANY_ADDRESS)
     const isDenied = deny === undefined ? null : compileCidrs(deny)

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
-import { ConfigError } from '../../core/errors.js'
-import { compileTemplate, type Template } from '../../core/lib/template.js'
+import type { Finding } from '../../core/errors.js'
+import { compileTemplate } from '../../core/lib/template.js'
 import { definePlugin } from '../../core/plugin.js'
 import { refuse, Reply } from '../../core/reply.js'
 import { probeRequest, targetShape } from './target.js'
@@ -30,11 +30,17 @@ export default definePlugin({
   stage: ['upstream', 'edge'],
   requires: ['consumer?'],
   config,
+  check ({ to }): Finding[] {
+    try {
+      const shape = targetShape(compileTemplate(to, { encode: 'url' }))
+      return shape.kind === 'wrong' ? [{ path: ['to'], message: shape.message, remedy: shape.remedy }] : []
+    } catch (error) {
+      return [{ path: ['to'], message: (error as Error).message, remedy: '' }]
+    }
+  },
   create ({ to, status, keepQuery }) {
-    const template = compileTarget(to)
+    const template = compileTemplate(to, { encode: 'url' })
     const shape = targetShape(template)
-    if (shape.kind === 'wrong') throw new ConfigError([{ path: ['to'], message: shape.message, remedy: shape.remedy }])
-
     const query = keepQuery ? compileTemplate('{{ request.query }}', { encode: 'url' }) : null
     const constant = template.isConstant && query === null ? new Reply(status, ['location', template.render(probeRequest([]))], null) : null
     const isPath = shape.kind === 'path'
@@ -55,14 +61,6 @@ export default definePlugin({
     }
   }
 })
-
-function compileTarget (to: string): Template {
-  try {
-    return compileTemplate(to, { encode: 'url' })
-  } catch (error) {
-    throw new ConfigError([{ path: ['to'], message: (error as Error).message, remedy: '' }])
-  }
-}
 
 /** Adds a query before the fragment. Values are encoded: a `?` or `#` is the template's own. */
 function withQuery (location: string, query: string): string {

@@ -1,5 +1,5 @@
 import { Type, type Static, type TUnsafe } from 'typebox'
-import { ConfigError, type Finding } from '../../core/errors.js'
+import type { Finding } from '../../core/errors.js'
 import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { compileFields } from './fields.js'
@@ -16,7 +16,6 @@ const config = Type.Object({
   hsts: Type.Union([
     Type.Literal(false),
     Type.Object({
-      // Validators fill no defaults in inside of a union: the code below does.
       maxAge: Type.Optional(Type.String({ title: 'a duration', pattern: DURATION_PATTERN, description: 'How long browsers remember to use https only; 365d unless given. `0` makes them forget.', examples: ['365d', '2h'] })),
       includeSubDomains: Type.Optional(Type.Boolean({ description: 'Whether it holds for all hosts below this one; not unless given.', examples: [true] })),
       preload: Type.Optional(Type.Boolean({ description: 'Consent to be in the lists that browsers ship; not unless given. Hard to undo. Needs includeSubDomains and at least 365d.', examples: [true] }))
@@ -72,12 +71,20 @@ type Settings = Static<typeof config>
 
 const YEAR_MS = 31_536_000_000
 
-function strictTransportSecurity (hsts: Exclude<Settings['hsts'], false>): string {
-  const { maxAge = '365d', includeSubDomains = false, preload = false } = hsts
+// Validators fill no defaults in inside of a union.
+const HSTS_DEFAULTS = { maxAge: '365d', includeSubDomains: false, preload: false }
+
+/** What preload lists ask for (hstspreload.org). */
+function findProblems ({ hsts }: Settings): Finding[] {
+  const { maxAge, includeSubDomains, preload } = { ...HSTS_DEFAULTS, ...(hsts === false ? {} : hsts) }
   const findings: Finding[] = []
   if (preload && !includeSubDomains) findings.push({ path: ['hsts', 'preload'], message: 'preload needs includeSubDomains', remedy: 'set includeSubDomains: true, or leave preload out' })
   if (preload && parseDuration(maxAge) < YEAR_MS) findings.push({ path: ['hsts', 'maxAge'], message: `preload needs a maxAge of at least a year, not ${maxAge}`, remedy: 'write 365d, or leave preload out' })
-  if (findings.length > 0) throw new ConfigError(findings)
+  return findings
+}
+
+function strictTransportSecurity (hsts: Exclude<Settings['hsts'], false>): string {
+  const { maxAge, includeSubDomains, preload } = { ...HSTS_DEFAULTS, ...hsts }
   return `max-age=${Math.floor(parseDuration(maxAge) / 1000)}${includeSubDomains ? '; includeSubDomains' : ''}${preload ? '; preload' : ''}`
 }
 
@@ -93,6 +100,7 @@ export default definePlugin({
   description: 'Sets the headers by which browsers protect users (HSTS, nosniff, frames, referrer, cross-origin and permissions policies) and removes those that tell what software answered.',
   stage: 'edge',
   config,
+  check: findProblems,
   create (settings) {
     const { hsts, noSniff, frames, remove, override } = settings
     const everywhere: [name: string, value: string | false][] = [
