@@ -42,9 +42,10 @@ export function checkRewrite (route: RouteConfig): Finding[] {
   const parts = template.split(PLACEHOLDER)
   const literal = parts.map((part, i) => i % 2 === 1 ? 'x' : part).join('')
   if (/[?#]/.test(literal)) return [{ path, message: `the template "${template}" holds "?" or "#"`, remedy: 'write a path alone: the query goes on as it came' }]
-  const problem = template.startsWith('/') ? normalFormProblem(literal) : { message: `the template "${template}" does not begin with "/"`, remedy: `write "/${template}"` }
+  if (!template.startsWith('/')) return [{ path, message: `the template "${template}" does not begin with "/"`, remedy: `write "/${template}"` }]
+  const problem = normalFormProblem(literal)
   // The normal form of the stand-in would be a strange thing to advise.
-  if (problem !== null) return [{ path, message: problem.message.replace(`"${literal}"`, `"${template}"`), remedy: literal === template ? problem.remedy : 'write its literal parts as they stand in a normalized URL' }]
+  if (problem !== null) return [{ path, message: problem.message.replace(`"${literal}"`, `"${template}"`), remedy: literal === template ? problem.remedy : 'write its literal parts as they stand in a URL' }]
   const parsed = match.path === null ? null : parseRoutePath(match.path)
   if (parsed !== null && isProblem(parsed)) return []
   const known = parsed === null ? [] : [...parsed.params.map(({ name }) => `:${name}`), ...(parsed.wildcard ? ['*'] : [])]
