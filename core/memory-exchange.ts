@@ -22,7 +22,7 @@ export function createMemoryRequest (init: MemoryRequestInit): GatewayRequest {
   if (path === null) throw new TypeError(`"${init.target}" is not a valid request target`)
   const authority = init.host ?? 'localhost'
   const headers = new HeaderList([])
-  const pairs = Array.isArray(init.headers) ? init.headers as readonly (readonly [string, string])[] : Object.entries(init.headers ?? {})
+  const pairs = Array.isArray(init.headers) ? init.headers as readonly (readonly [string, string])[] : Object.entries(init.headers as Readonly<Record<string, string>> | undefined ?? {})
   for (const [name, value] of pairs) headers.append(name, value)
   if (!headers.has('host')) headers.append('host', authority)
   const remoteAddress = init.remoteAddress ?? '127.0.0.1'

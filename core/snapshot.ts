@@ -1,5 +1,5 @@
 import { compileProject, fallbackRoute, type CompileServices } from './compile-project.js'
-import { CompiledProject } from './compiled-project.js'
+import type { CompiledProject } from './compiled-project.js'
 import { ConfigError } from './errors.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
 import { compilePipeline, CreateError, type CompiledPipeline } from './pipeline/compile.js'

@@ -1,5 +1,5 @@
 import { HistogramCell, histogramSeries } from './histogram.js'
-import { SeriesBudget, type MetricValue } from './metric-object.js'
+import type { SeriesBudget, MetricValue } from './metric-object.js'
 import { StatusCounts, statusSlot } from './status-counts.js'
 
 /** The request metrics of one route. */

@@ -2,7 +2,7 @@ import type { BaseContext, ConnectionInfo, GatewayRequest, ResponseSink, Slots, 
 import type { RouteInfo } from '../route.js'
 import type { RequestHook } from './compile.js'
 import type { CompiledRoute } from './compiled-route.js'
-import { AnswerDraft, ForwardDraft } from './drafts.js'
+import { type AnswerDraft, ForwardDraft } from './drafts.js'
 
 const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})
 
