@@ -1,30 +1,12 @@
 import { randomUUID } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
-import type { Finding } from '../core/errors.js'
-import type { Logger } from '../core/host.js'
 import { guardWithToken } from './admin/bearer.js'
 import { addAdminEndpoints } from './admin/endpoints.js'
 import { createErrorReplies, setCommonHeaders } from './admin/error-replies.js'
+import type { AdminPorts } from './admin/ports.js'
 
-/** What the admin port shows and does; the composition root supplies it. */
-export interface AdminPorts {
-  /** The operator's token. */
-  token: string
-  /** Whether the process is worth keeping. */
-  live (): boolean
-  /** Whether it takes requests, and what keeps it from it. Shown to everybody: no addresses, no secrets. */
-  ready (): { ready: boolean, reasons: string[] }
-  status (): Promise<object>
-  /** The running configuration, secrets redacted. */
-  config (): Promise<object>
-  reload (): Promise<{ ok: boolean, findings: Finding[], changed: number, durationMs: number }>
-  /** All workers' metrics in Prometheus's text format. */
-  metrics (): Promise<string>
-  logger: Logger
-  /** Address of the page that documents error codes; null or absent = a URN. */
-  docs?: string | null
-}
+export type { AdminPorts }
 
 // What an operator's tool sends is small; what takes longer is not one.
 const MAX_BODY_BYTES = 64 * 1024

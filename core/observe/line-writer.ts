@@ -64,7 +64,7 @@ class FileLineWriter implements LineWriter {
   #retry: NodeJS.Timeout | null = null
   #broken = false
   #closed = false
-  #reopening = false
+  #reopens = 0
   #failure = ''
   /** Characters taken and settled (written or given up) since the start, and who waits for a mark to be reached. */
   #taken = 0
@@ -105,10 +105,13 @@ class FileLineWriter implements LineWriter {
 
   reopen (): void {
     const file = this.#file
-    if (file === null || this.#closed || this.#reopening) return
-    this.#reopening = true
+    if (file === null || this.#closed) return
+    this.#reopens++
+    if (this.#reopens > 1) return
     open(file, 'a', 0o640, (error, fd) => {
-      this.#reopening = false
+      const again = this.#reopens > 1 // asked for meanwhile: the file may have been renamed behind this open
+      this.#reopens = 0
+      if (again) setImmediate(() => this.reopen())
       if (error !== null) return this.#failed(error)
       if (this.#closed) return close(fd, () => {})
       const old = this.#fd
@@ -143,7 +146,9 @@ class FileLineWriter implements LineWriter {
       let rest = Buffer.from(this.#rest + this.#pending)
       this.#rest = this.#pending = ''
       while (rest.length > 0) rest = rest.subarray(writeSync(this.#fd, rest))
-    } catch {} // the process is going; there is nobody left to tell
+    } catch {
+      // the process is going; there is nobody left to tell
+    }
   }
 
   #start (): void {

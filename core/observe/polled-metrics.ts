@@ -45,7 +45,7 @@ export function createPolledMetrics (): PolledMetrics {
 function read ({ name, help, type, aggregator, labels, collect }: PolledMetric, share: number): MetricObject {
   const rows = new Map<string, MetricValue>()
   let rest: MetricValue | null = null
-  for (const [labelValues, value] of collect()) {
+  for (const [labelValues, value] of readAll(collect)) {
     if (!Number.isFinite(value)) continue
     const key = labelValues.join('\0')
     const known = rows.get(key)
@@ -57,6 +57,15 @@ function read ({ name, help, type, aggregator, labels, collect }: PolledMetric, 
   const values = [...rows.values()]
   if (rest !== null) values.push(rest)
   return { name, help, type, aggregator, values }
+}
+
+/** One reader that fails must not take the other metrics with it: its own are missing, which is what an alert looks for. */
+function readAll (collect: CollectValues): (readonly [readonly string[], number])[] {
+  try {
+    return [...collect()]
+  } catch {
+    return []
+  }
 }
 
 function labelled (names: readonly string[], values: readonly string[]): Record<string, string> {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { formatFinding, formatPath, type Finding } from '../../core/errors.js'
-import type { AdminPorts } from '../admin.js'
 import type { ErrorReplies } from './error-replies.js'
+import type { AdminPorts } from './ports.js'
 
 /** Prometheus's text exposition format. */
 const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'

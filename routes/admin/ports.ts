@@ -1,0 +1,21 @@
+import type { Finding } from '../../core/errors.js'
+import type { Logger } from '../../core/host.js'
+
+/** What the admin port shows and does; the composition root supplies it. */
+export interface AdminPorts {
+  /** The operator's token. */
+  token: string
+  /** Whether the process is worth keeping. */
+  live (): boolean
+  /** Whether it takes requests, and what keeps it from it. Shown to everybody: no addresses, no secrets. */
+  ready (): { ready: boolean, reasons: string[] }
+  status (): Promise<object>
+  /** The running configuration, secrets redacted. */
+  config (): Promise<object>
+  reload (): Promise<{ ok: boolean, findings: Finding[], changed: number, durationMs: number }>
+  /** All workers' metrics in Prometheus's text format. */
+  metrics (): Promise<string>
+  logger: Logger
+  /** Address of the page that documents error codes; null or absent = a URN. */
+  docs?: string | null
+}
