@@ -15,12 +15,13 @@ const config = Type.Object({
     examples: [['gzip']]
   }),
   minSize: Type.String({
+    title: 'a size',
     default: '1kb',
     pattern: SIZE_PATTERN,
     description: 'Bodies that are known to be smaller go out as they are. A streamed body of unknown size is compressed.',
     examples: ['512b', '4kb']
   }),
-  types: Type.Array(Type.String({ pattern: TYPE_PATTERN }), {
+  types: Type.Array(Type.String({ title: 'a content type, lower-case', pattern: TYPE_PATTERN }), {
     default: DEFAULT_TYPES,
     description: 'Content types that are compressed: `type/subtype`, `type/*` or `*+suffix`, lower-case. `text/event-stream` never is.',
     examples: [['application/json', 'text/*', '*+json']]

@@ -3,31 +3,31 @@ import { ConfigError, type Finding } from '../../core/errors.js'
 import { definePlugin } from '../../core/plugin.js'
 import { compileEdits, type Edit } from './edits.js'
 
-const NAME = '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$'
+const NAME = { title: 'a header name', pattern: '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$' }
 const VALUE_HINT = 'Values may have places such as `{{ params.id }}`.'
 
 function editsOf (whose: string, example: Readonly<Record<string, unknown>>) {
   return Type.Object({
-    remove: Type.Array(Type.String({ pattern: NAME }), {
+    remove: Type.Array(Type.String(NAME), {
       default: [],
       description: `First: fields taken away from ${whose}; \`x-internal-*\` takes away all that begin so.`,
       examples: [['x-powered-by', 'x-internal-*']]
     }),
-    rename: Type.Record(Type.String(), Type.String({ pattern: NAME }), {
+    rename: Type.Record(Type.String(NAME), Type.String(NAME), {
       default: {},
-      propertyNames: { pattern: NAME },
+      additionalProperties: false,
       description: 'Second: old name to new name. Fields that had the new name are replaced; without the old one nothing happens.',
       examples: [{ 'x-old': 'x-new' }]
     }),
-    set: Type.Record(Type.String(), Type.String(), {
+    set: Type.Record(Type.String(NAME), Type.String(), {
       default: {},
-      propertyNames: { pattern: NAME },
+      additionalProperties: false,
       description: `Third: fields with exactly this value. ${VALUE_HINT} An empty value takes the field away.`,
       examples: [{ 'x-order': '{{ params.id }}' }]
     }),
-    add: Type.Record(Type.String(), Type.Union([Type.String(), Type.Array(Type.String())]), {
+    add: Type.Record(Type.String(NAME), Type.Union([Type.String(), Type.Array(Type.String())]), {
       default: {},
-      propertyNames: { pattern: NAME },
+      additionalProperties: false,
       description: `Fourth: fields added behind those that are there. ${VALUE_HINT} An empty value adds nothing.`,
       examples: [{ link: ['</a.css>; rel=preload'] }]
     })

@@ -8,9 +8,9 @@ import { compileAnswer, type Answer } from './answer.js'
 
 const answer = {
   status: Type.Integer({ default: 200, minimum: 200, maximum: 599, description: 'Status of the answer.', examples: [503] }),
-  headers: Type.Record(Type.String(), Type.String(), {
+  headers: Type.Record(Type.String({ pattern: '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$' }), Type.String(), {
     default: {},
-    propertyNames: { pattern: '^[!#$%&\'*+\\-.^_`|~0-9A-Za-z]+$' },
+    additionalProperties: false,
     description: 'Header fields. Values may have places such as `{{ params.id }}`; one that comes out empty is left out.',
     examples: [{ 'retry-after': '120' }]
   }),
@@ -19,6 +19,7 @@ const answer = {
     examples: ['Back soon.', { id: '{{ params.id }}', status: 'shipped' }]
   })),
   contentType: Type.Optional(Type.String({
+    title: 'a content type',
     pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+/[!#$%&\'*+.^_`|~0-9A-Za-z-]+[\\t\\x20-\\x7e]*$',
     description: 'Content-Type of the body. Left out: `text/plain` for a text, `application/json` for anything else.',
     examples: ['text/html; charset=utf-8']
@@ -28,7 +29,7 @@ const answer = {
 const config = Type.Object({
   ...answer,
   examples: Type.Array(Type.Object({
-    name: Type.String({ pattern: '^[A-Za-z0-9._-]+$', description: 'The name by which a client chooses it.', examples: ['not-found'] }),
+    name: Type.String({ title: 'a name of letters, digits, "-", "_" and "."', pattern: '^[A-Za-z0-9._-]+$', description: 'The name by which a client chooses it.', examples: ['not-found'] }),
     ...answer
   }, { additionalProperties: false }), {
     default: [],
@@ -36,6 +37,7 @@ const config = Type.Object({
     examples: [[{ name: 'not-found', status: 404, body: { message: 'no such order' } }]]
   }),
   delay: Type.String({
+    title: 'a duration',
     default: '0',
     pattern: DURATION_PATTERN,
     description: 'How long the answer is held back, to see how clients bear it. Must be below the `timeout` of the plugin.',

@@ -102,6 +102,6 @@ test('headers: refuses fields of the connection and the framing, Host, doubles a
     /response\.add\.x-d: .*CR, LF or NUL/
   ])
   for (const config of [{ set: { 'a b': 'x' } }, { add: { 'a\r\nb': 'x' } }, { rename: { 'x:y': 'x' } }, { rename: { x: '' } }, { remove: ['x\n'] }, { set: { x: 1 } }]) {
-    t.match(await findingsOf({ response: config }), [/TypeError: config of plugin "headers"/], `${JSON.stringify(config)} is the schema's business`)
+    t.match(await findingsOf({ response: config }), [/^TypeError: /], `${JSON.stringify(config)} is the schema's business`)
   }
 })
