@@ -55,7 +55,7 @@ async function makeTokenFile (path: string): Promise<string | null> {
     if (code === 'EEXIST' && existsSync(path)) return null
     throw new Error(`the admin token can not be kept in ${path}: ${code} (let this user write there, or set ${VARIABLE})`, { cause: error })
   } finally {
-    await rm(draft, { force: true })
+    await rm(draft, { force: true }).catch(() => {}) // what kept it from being made is the error to tell
   }
 }
 

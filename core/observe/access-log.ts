@@ -105,10 +105,16 @@ function fieldsJson (fields: AccessRecord['fields'], redactor: Redactor): string
   if (fields === null) return ''
   let json = ''
   for (const [name, value] of Object.entries(fields)) {
-    const shown = redactor.isSecret(name) ? `"${REDACTED}"` : typeof value === 'string' ? short(value) : JSON.stringify(value) // NaN becomes null
-    json += `${json === '' ? '' : ','}${short(name)}:${shown}`
+    json += `${json === '' ? '' : ','}${short(name)}:${redactor.isSecret(name) ? `"${REDACTED}"` : fieldJson(value)}`
   }
   return `,"fields":{${json}}`
+}
+
+/** By its type at run time: an author's plugin may be JavaScript, and no value of it may break the line. */
+function fieldJson (value: unknown): string {
+  if (typeof value === 'string') return short(value)
+  if (typeof value === 'boolean') return value ? 'true' : 'false'
+  return typeof value === 'number' && Number.isFinite(value) ? String(value) : 'null'
 }
 
 function headersJson (list: HeaderList | null | undefined, names: readonly string[], redactor: Redactor): string {
