@@ -41,7 +41,7 @@ export default defineConfig(
       // `keyof Slots & string` looks closed, but authors' own plugins add slots by declaration merging.
       '@typescript-eslint/no-redundant-type-constituents': 'off',
       '@typescript-eslint/no-unnecessary-boolean-literal-compare': 'error',
-      '@typescript-eslint/no-unused-vars': ['error', { args: 'after-used', caughtErrors: 'all', argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
+      '@typescript-eslint/no-unused-vars': ['error', { args: 'after-used', caughtErrors: 'all', ignoreRestSiblings: true, argsIgnorePattern: '^_', varsIgnorePattern: '^_' }],
       // It would trade an assertion for type arguments, which say the same thing longer.
       '@typescript-eslint/no-unnecessary-type-assertion': 'off',
       // What a plugin threw is thrown on as it is.
