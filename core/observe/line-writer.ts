@@ -2,8 +2,8 @@
  * Where log lines go. Not sonic-boom: it costs 2 us a line (it measures its whole buffer again for each) and its flush at
  * exit never ends on a full disk. This one costs 0.1 us and gives up.
  */
-import cluster from 'node:cluster'
-import { close, fstatSync, open, openSync, write, writeSync, type Stats } from 'node:fs'
+import { close, open, write, writeSync } from 'node:fs'
+import { describeTarget, givenTarget, openLogFile, type LogTarget } from './log-target.js'
 
 /** Takes whole lines, writes them later, and never throws, waits or grows without bound. */
 export interface LineWriter {
@@ -36,10 +36,9 @@ export interface LineWriterOptions {
 }
 
 const RETRY_MS = 250
+const FULL_PIPE_RETRY_MS = 5
 const CLOSE_MS = 2000
-
-// pipe(7): a write of at most PIPE_BUF bytes is never mixed with another process's.
-const PIPE_BUF = 4096
+const EXIT_MS = 200
 
 const openWriters = new Set<FileLineWriter>()
 let exitHooked = false
@@ -51,13 +50,12 @@ export function createLineWriter (options: LineWriterOptions): LineWriter {
 
 class FileLineWriter implements LineWriter {
   dropped = 0
-  #fd: number
+  #target: LogTarget
   readonly #file: string | null
   readonly #chunk: number
   readonly #maxPending: number
   readonly #onFailure: ((error: Error) => void) | undefined
   readonly #timer: NodeJS.Timeout
-  #target: Target
   #pending = ''
   #writing: Buffer | null = null
   #rest = ''
@@ -77,8 +75,7 @@ class FileLineWriter implements LineWriter {
     this.#chunk = options.chunkBytes ?? 4096
     this.#maxPending = options.maxPendingBytes ?? 4 * 1024 * 1024
     this.#onFailure = options.onFailure
-    this.#fd = options.file === null ? options.fd ?? 1 : openForAppend(options.file)
-    this.#target = describeTarget(this.#fd)
+    this.#target = options.file === null ? givenTarget(options.fd ?? 1) : openLogFile(options.file)
     this.#timer = setInterval(() => this.#start(), options.flushMs ?? 1000).unref()
     openWriters.add(this)
     if (!exitHooked) {
@@ -114,9 +111,8 @@ class FileLineWriter implements LineWriter {
       if (again) setImmediate(() => this.reopen())
       if (error !== null) return this.#failed(error)
       if (this.#closed) return close(fd, () => {})
-      const old = this.#fd
-      this.#fd = fd
-      this.#target = describeTarget(fd)
+      const old = this.#target.fd
+      this.#target = describeTarget(fd, true)
       this.#broken = false
       const closeOld = (): void => { close(old, () => {}) }
       if (this.#writing === null) closeOld()
@@ -135,19 +131,24 @@ class FileLineWriter implements LineWriter {
     openWriters.delete(this)
     if (this.#retry !== null) clearTimeout(this.#retry)
     this.#giveUp()
-    if (this.#file !== null) await new Promise<void>((resolve) => { close(this.#fd, () => resolve()) })
+    const { fd, owned } = this.#target
+    if (owned) await new Promise<void>((resolve) => { close(fd, () => { resolve() }) })
   }
 
-  /** At exit there is no later: one synchronous attempt, and no waiting for a reader or a disk. */
+  /** At exit there is no later: what is left is written synchronously, and a reader or a disk gets a moment at most. */
   writeRest (): void {
     // A pipe whose last write has not ended has a reader that is stuck: writing to it would keep the process from going.
-    if (this.#broken || (this.#writing !== null && !this.#target.isFile)) return
-    try {
-      let rest = Buffer.from(this.#rest + this.#pending)
-      this.#rest = this.#pending = ''
-      while (rest.length > 0) rest = rest.subarray(writeSync(this.#fd, rest))
-    } catch {
-      // the process is going; there is nobody left to tell
+    if (this.#broken || (this.#writing !== null && this.#target.mayBlock)) return
+    let rest = Buffer.from(this.#rest + this.#pending)
+    this.#rest = this.#pending = ''
+    const deadline = performance.now() + EXIT_MS
+    while (rest.length > 0) {
+      try {
+        rest = rest.subarray(writeSync(this.#target.fd, rest))
+      } catch (error) {
+        if ((error as NodeJS.ErrnoException).code !== 'EAGAIN' || performance.now() > deadline) return
+        Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, FULL_PIPE_RETRY_MS)
+      }
     }
   }
 
@@ -168,7 +169,7 @@ class FileLineWriter implements LineWriter {
   #writeOn (): void {
     const chunk = this.#writing
     if (chunk === null) return
-    write(this.#fd, chunk, 0, chunk.length, null, (error, written) => this.#wrote(error, written))
+    write(this.#target.fd, chunk, 0, chunk.length, null, (error, written) => this.#wrote(error, written))
   }
 
   #wrote (error: NodeJS.ErrnoException | null, written: number): void {
@@ -183,7 +184,7 @@ class FileLineWriter implements LineWriter {
         return
       }
       // The rest of a line that is half written has to follow, so the piece is kept; what comes meanwhile is bounded.
-      this.#retry = setTimeout(() => { this.#retry = null; this.#writeOn() }, RETRY_MS).unref()
+      this.#retry = setTimeout(() => { this.#retry = null; this.#writeOn() }, error.code === 'EAGAIN' ? FULL_PIPE_RETRY_MS : RETRY_MS).unref()
       return
     }
     if (written < chunk.length) {
@@ -222,31 +223,6 @@ class FileLineWriter implements LineWriter {
 /** Whether no later write can succeed: the reader is gone or the descriptor is none. */
 function isFinal (error: NodeJS.ErrnoException): boolean {
   return error.code === 'EPIPE' || error.code === 'EBADF' || error.code === 'EINVAL' || error.code === 'EISDIR' || error.code === 'ECONNRESET'
-}
-
-function openForAppend (file: string): number {
-  try {
-    return openSync(file, 'a', 0o640)
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    throw new Error(`the log file ${file} can not be opened: ${code} (make its directory, and let this user write to it)`, { cause: error })
-  }
-}
-
-interface Target {
-  readonly isFile: boolean
-  /** The most that stays in one piece where several processes write to one pipe; 0 = any size does. */
-  readonly pieceBytes: number
-}
-
-function describeTarget (fd: number): Target {
-  let stats: Stats
-  try {
-    stats = fstatSync(fd)
-  } catch {
-    return { isFile: false, pieceBytes: 0 } // closed: the first write says so
-  }
-  return { isFile: stats.isFile(), pieceBytes: cluster.isWorker && stats.isFIFO() ? PIPE_BUF : 0 }
 }
 
 /** The longest beginning of `text` that is whole lines and not above `maxBytes`; one line at least. */

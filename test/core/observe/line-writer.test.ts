@@ -157,6 +157,30 @@ test('line-writer: a reader that is stuck neither blocks the loop nor fills memo
   t.ok(closed < 1000, `${closed} ms`)
 })
 
+test('line-writer: a process can exit in time though nobody reads its pipe', { skip: process.platform === 'linux' ? false : 'pipes can not be opened again here' }, async (t) => {
+  const program = join(tempDir(t), 'stuck.mjs')
+  writeFileSync(program, `
+    import { createLineWriter } from ${JSON.stringify(MODULE)}
+    const w = createLineWriter({ file: null })
+    for (let n = 0; n < 1000; n++) w.write('x'.repeat(999) + '\\n')
+    setTimeout(async () => {
+      await w.close(50)
+      process.stderr.write(String(w.dropped))
+      process.exit(0)
+    }, 50)`)
+  // The reader of the pipe is a process that reads nothing until the writer has gone; the time is the writer's.
+  const child = spawn('sh', ['-c', '{ "$0" "$1"; echo " exit $?" >&2; } | { sleep 4; cat > /dev/null; }', process.execPath, program], { stdio: ['ignore', 'ignore', 'pipe'] })
+  const start = performance.now()
+  let said = ''
+  for await (const chunk of child.stderr as NodeJS.ReadableStream) {
+    said += String(chunk)
+    if (said.includes('exit')) break
+  }
+  t.match(said, /^9\d\d exit 0/)
+  t.ok(performance.now() - start < 3000, `${performance.now() - start} ms`)
+  child.kill('SIGKILL')
+})
+
 test('line-writer: what is left is written when the process exits', async (t) => {
   const file = join(tempDir(t), 'x.log')
   const child = script(`
