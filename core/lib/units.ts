@@ -14,9 +14,11 @@ export function parseDuration (text: string): number {
   return parse(text, DURATION_PATTERN, MS_PER, 'a duration (write it like 500ms, 30s, 5m, 1h or 7d)')
 }
 
-/** A size in bytes, rounded: `'1mb'` is 1048576. Throws TypeError for what SIZE_PATTERN does not match. */
-export function parseSize (text: string): number {
-  return parse(text, SIZE_PATTERN, BYTES_PER, 'a size (write it like 512b, 64kb, 1mb or 2gb)')
+/** A size in bytes, rounded: `'1mb'` is 1048576, a whole number is bytes already. Throws TypeError for what SIZE_PATTERN does not match. */
+export function parseSize (size: string | number): number {
+  if (typeof size === 'string') return parse(size, SIZE_PATTERN, BYTES_PER, 'a size (write it like 512b, 64kb, 1mb or 2gb)')
+  if (!Number.isSafeInteger(size) || size < 0) throw new TypeError(`${size} is not a size (write a whole number of bytes, or one with a unit like 64kb)`)
+  return size
 }
 
 function parse (text: string, pattern: string, units: Readonly<Record<string, number>>, kind: string): number {

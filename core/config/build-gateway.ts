@@ -1,0 +1,112 @@
+import { X509Certificate, createPrivateKey } from 'node:crypto'
+import type { ConfigPath } from '../errors.js'
+import { findCidrProblem } from '../lib/cidr.js'
+import type { CertificateConfig, GatewayConfig, ListenConfig } from '../route.js'
+import { readDuration, readSize, resolveFile, type BuildContext } from './build-context.js'
+import { buildPlugins } from './build-plugins.js'
+import { DEFAULTS } from './defaults.js'
+import type { Raw, RawMap } from './raw.js'
+import { GatewaySchema, type RawGateway } from './schema.js'
+import { validateLanguage } from './validate.js'
+
+/** Builds what belongs to the gateway as a whole. A key that is wrong becomes findings and counts as left out. */
+export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig {
+  const { findings, originals } = context
+  const wrongKeys = validateLanguage(GatewaySchema, raw, { at: [], originals, findings })
+  const valid: RawGateway = {}
+  for (const key of Object.keys(raw)) {
+    if (!wrongKeys.has(key)) Object.assign(valid, { [key]: raw[key] })
+  }
+  const { admin, state, counters, requestId, accessLog, metrics } = valid
+  if (metrics !== undefined && typeof metrics === 'object') checkBuckets(metrics.buckets ?? [], context)
+  return {
+    listen: buildListen(valid.listen ?? {}, context),
+    admin: admin === false
+      ? null
+      : { host: admin?.host ?? DEFAULTS.admin.host, port: admin?.port ?? DEFAULTS.admin.port, tokenFile: admin?.tokenFile === undefined ? null : resolveFile(admin.tokenFile, ['admin', 'tokenFile'], context) },
+    state: state !== undefined && 'mongodb' in state
+      ? { kind: 'mongodb', url: state.mongodb.url }
+      : { kind: 'embedded', path: resolveFile(state?.embedded.path ?? DEFAULTS.statePath, ['state', 'embedded', 'path'], context) },
+    counters: counters !== undefined && 'redis' in counters ? { kind: 'redis', url: counters.redis.url } : { kind: 'local' },
+    workers: valid.workers ?? 1,
+    requestId: requestId === false ? false : { header: (typeof requestId === 'object' ? requestId.header?.toLowerCase() : undefined) ?? DEFAULTS.requestIdHeader },
+    accessLog: accessLog === false ? false : buildAccessLog(typeof accessLog === 'object' ? accessLog : {}, context),
+    metrics: metrics === false ? false : { buckets: (typeof metrics === 'object' ? metrics.buckets : undefined) ?? DEFAULTS.buckets },
+    errorDocs: valid.errors?.docs ?? null,
+    stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
+    plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)
+  }
+}
+
+function buildListen (raw: NonNullable<RawGateway['listen']>, context: BuildContext): ListenConfig {
+  const { findings } = context
+  const limits = raw.limits ?? {}
+  const duration = (key: 'headers' | 'bodyGrace' | 'keepAlive'): number => readDuration(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
+  const size = (key: 'headerBytes' | 'urlBytes' | 'bodyRate'): number => readSize(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
+  for (const [index, entry] of (raw.trustedProxies ?? []).entries()) {
+    const problem = findCidrProblem(entry)
+    if (problem !== null) findings.add({ path: ['listen', 'trustedProxies', index], ...problem })
+  }
+  if (raw.redirectHttp !== undefined && raw.tls === undefined) {
+    findings.add({ path: ['listen', 'redirectHttp'], message: 'redirectHttp leads to the TLS port, and there is none', remedy: 'add listen.tls, or take redirectHttp away' })
+  }
+  const { health } = raw
+  return {
+    host: raw.host ?? DEFAULTS.listen.host,
+    port: raw.port ?? DEFAULTS.listen.port,
+    tls: raw.tls === undefined
+      ? null
+      : {
+          certificates: raw.tls.certificates.map((one, index) => buildCertificate(one, ['listen', 'tls', 'certificates', index], context)),
+          minVersion: (raw.tls.minVersion ?? DEFAULTS.listen.minVersion) === '1.3' ? 'TLSv1.3' : 'TLSv1.2'
+        },
+    redirectHttp: raw.redirectHttp ?? null,
+    trustedProxies: raw.trustedProxies ?? [],
+    keepRepeatedSlashes: raw.keepRepeatedSlashes ?? false,
+    health: Array.isArray(health) ? health : health === true ? DEFAULTS.healthPaths : [],
+    limits: {
+      headerBytes: size('headerBytes'),
+      headerFields: limits.headerFields ?? DEFAULTS.limits.headerFields,
+      urlBytes: size('urlBytes'),
+      headersMs: duration('headers'),
+      bodyGraceMs: duration('bodyGrace'),
+      bodyBytesPerSecond: size('bodyRate'),
+      keepAliveMs: duration('keepAlive')
+    }
+  }
+}
+
+function buildCertificate (raw: { hosts?: string[], cert: string, key: string }, at: ConfigPath, context: BuildContext): CertificateConfig {
+  const file = (key: 'cert' | 'key'): string => {
+    const absolute = resolveFile(raw[key], [...at, key], context)
+    const read = context.readText(absolute)
+    const what = key === 'cert' ? 'certificate' : 'private key without a passphrase'
+    if ('problem' in read) context.findings.add({ path: [...at, key], message: `the file "${raw[key]}" can not be read: ${read.problem}`, remedy: 'name a PEM file, relative to this one' })
+    else if (!isPem(read.text, key)) context.findings.add({ path: [...at, key], message: `the file "${raw[key]}" is not a PEM ${what}`, remedy: 'convert it with openssl' })
+    return absolute
+  }
+  return { hosts: raw.hosts?.map((host) => host.toLowerCase()) ?? [], certFile: file('cert'), keyFile: file('key') }
+}
+
+function isPem (text: string, kind: 'cert' | 'key'): boolean {
+  try {
+    if (kind === 'key') createPrivateKey(text)
+    else new X509Certificate(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function buildAccessLog (raw: { sample?: number, redact?: string[], file?: string }, context: BuildContext): { sample: number, redact: readonly string[], file: string | null } {
+  return {
+    sample: raw.sample ?? 1,
+    redact: [...new Set([...DEFAULTS.redact, ...(raw.redact ?? []).map((name) => name.toLowerCase())])],
+    file: raw.file === undefined ? null : resolveFile(raw.file, ['accessLog', 'file'], context)
+  }
+}
+
+function checkBuckets (buckets: readonly number[], { findings }: BuildContext): void {
+  const wrong = buckets.findIndex((bound, index) => index > 0 && bound <= (buckets[index - 1] as number))
+  if (wrong !== -1) findings.add({ path: ['metrics', 'buckets', wrong], message: `the bound ${buckets[wrong]} is not above the one before it`, remedy: 'sort the bounds, each once' })
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto'
+import { Type } from 'typebox'
+import type { ConfigPath } from '../errors.js'
+import { closest } from '../lib/closest.js'
+import type { ProjectConfig, RouteConfig, UpstreamConfig } from '../route.js'
+import { resolveFile, type BuildContext } from './build-context.js'
+import { buildPlugins } from './build-plugins.js'
+import { buildRoute, readTuning } from './build-route.js'
+import { buildUpstream } from './build-upstream.js'
+import { listOf } from './describe-schema.js'
+import { isMap, type Raw, type RawMap } from './raw.js'
+import { ProjectSchema, RouteSchema, UpstreamSchema, type RawProject, type RawRoute } from './schema.js'
+import { NAME_PATTERN } from './schema-fields.js'
+import { redact } from './secrets.js'
+import { validateLanguage } from './validate.js'
+
+/** A project that is ready to be compiled. */
+export interface BuiltProject {
+  readonly config: ProjectConfig
+  /** Of all that the project is made of: its text, the files that it names, its authors' plugins. */
+  readonly hash: string
+  /** As it was written, secrets masked. */
+  readonly shown: Raw
+  /** Whether it depends on nothing but its raw value, so that the same value gives the same project. */
+  readonly selfContained: boolean
+}
+
+// Upstreams and routes are validated one by one: one that is wrong does not hide what is wrong with the others.
+const Shell = Type.Object({
+  ...ProjectSchema.properties,
+  upstreams: Type.Optional(Type.Object({}, { title: 'upstreams', examples: [{ orders: { targets: ['http://127.0.0.1:9001'] } }] })),
+  routes: Type.Optional(Type.Array(Type.Unknown(), { title: 'a list of routes', examples: [[{ match: { path: '/*' }, upstream: 'orders' }]] }))
+}, { additionalProperties: false, title: 'a project' })
+const NAME = new RegExp(NAME_PATTERN)
+
+/** Whether a project, upstream or environment may have a name; a finding where not. */
+export function checkName (name: string, kind: string, at: ConfigPath, { findings }: Pick<BuildContext, 'findings'>): void {
+  if (NAME.test(name)) return
+  findings.add({ path: at, onKey: true, message: `"${name}" can not name ${kind}`, remedy: 'use letters, digits, "-", "_" and ".", beginning with a letter or digit, at most 100' })
+}
+
+/** Builds a project from its raw value. With findings, what is given back is not to be used. */
+export function buildProject (name: string, raw: Raw, context: BuildContext): BuiltProject {
+  const at: ConfigPath = ['projects', name]
+  const { findings, originals, origin } = context
+  checkName(name, 'a project', at, context)
+  const wrongKeys = validateLanguage(Shell, raw, { at, originals, findings })
+  const map: RawMap = isMap(raw) ? raw : {}
+  const shell: RawProject = {}
+  for (const key of Object.keys(map)) {
+    if (!wrongKeys.has(key)) Object.assign(shell, { [key]: map[key] })
+  }
+  const texts: string[] = []
+  const upstreams: Record<string, UpstreamConfig> = {}
+  for (const [upstream, value] of Object.entries(shell.upstreams ?? {})) {
+    const place = [...at, 'upstreams', upstream]
+    checkName(upstream, 'an upstream', place, context)
+    if (validateLanguage(UpstreamSchema, value, { at: place, originals, findings }).size === 0) upstreams[upstream] = buildUpstream(upstream, value, place, texts, context)
+  }
+  const routes: RouteConfig[] = []
+  const rawRoutes = (shell.routes ?? []) as unknown as readonly Raw[]
+  for (let index = 0; index < rawRoutes.length; index++) {
+    const place = [...at, 'routes', index]
+    const value = rawRoutes[index] as Raw
+    if (validateLanguage(RouteSchema, value, { at: place, originals, findings }).size === 0) routes.push(buildRoute(value as RawRoute, place, context))
+    else if (isMap(value) && Array.isArray(value.plugins)) buildPlugins(value.plugins, [...place, 'plugins'], context)
+  }
+  checkUpstreams(routes, wrongKeys.has('upstreams') ? null : Object.keys(shell.upstreams ?? {}), context)
+  const config: ProjectConfig = {
+    name,
+    origin,
+    hosts: shell.hosts?.map((host) => host.toLowerCase()) ?? [],
+    basePath: shell.basePath?.replace(/\/+$/, '') ?? '',
+    upstreams,
+    plugins: shell.plugins === undefined ? [] : buildPlugins(shell.plugins as Raw[], [...at, 'plugins'], context),
+    plans: shell.plans ?? {},
+    routes: nameRoutes(routes, context),
+    accessLog: readTuning(shell.accessLog),
+    at
+  }
+  const authored = authoredPartsOf(map, at, context)
+  return {
+    config,
+    hash: createHash('sha256').update(JSON.stringify([origin, name, raw, texts, authored])).digest('base64url'),
+    shown: redact(raw, originals),
+    selfContained: texts.length === 0 && authored.length === 0
+  }
+}
+
+/** Every `plugins` list of a raw project, whatever else is wrong with it. */
+export function pluginListsOf (raw: Raw, at: ConfigPath): { list: readonly Raw[], at: ConfigPath }[] {
+  if (!isMap(raw)) return []
+  const lists = Array.isArray(raw.plugins) ? [{ list: raw.plugins, at: [...at, 'plugins'] }] : []
+  if (!Array.isArray(raw.routes)) return lists
+  for (let index = 0; index < raw.routes.length; index++) {
+    const route = raw.routes[index] as Raw
+    if (isMap(route) && Array.isArray(route.plugins)) lists.push({ list: route.plugins, at: [...at, 'routes', index, 'plugins'] })
+  }
+  return lists
+}
+
+/** What the project depends on beside its own text: the content of authors' plugins, and their names where it removes one. */
+function authoredPartsOf (raw: RawMap, at: ConfigPath, context: BuildContext): string[] {
+  if (context.authorPlugins.size === 0) return []
+  return pluginListsOf(raw, at).flatMap(({ list, at: place }) => list.flatMap((entry) => {
+    if (!isMap(entry)) return []
+    if (typeof entry.use === 'string') return [context.authorPlugins.get(resolveFile(entry.use, place, context))?.hash ?? '']
+    return Object.keys(entry).filter((name) => entry[name] === false && !context.registry.has(name))
+  }))
+}
+
+function checkUpstreams (routes: readonly RouteConfig[], known: readonly string[] | null, { findings }: BuildContext): void {
+  if (known === null) return
+  for (const { upstream, at } of routes) {
+    if (upstream === null || known.includes(upstream)) continue
+    const near = closest(upstream, known)
+    const remedy = near !== null ? `did you mean "${near}"?` : known.length === 0 ? 'define it under "upstreams" of the project' : `the upstreams are: ${listOf(known)}`
+    findings.add({ path: [...at, 'upstream'], message: `there is no upstream "${upstream}" in this project`, remedy })
+  }
+}
+
+/** Ids for the routes that have none, made of methods and path; two that were given the same are a finding. */
+function nameRoutes (routes: readonly RouteConfig[], { findings }: BuildContext): RouteConfig[] {
+  const given = new Map<string, ConfigPath>()
+  for (const { id, at } of routes) {
+    if (id === '') continue
+    const earlier = given.get(id)
+    if (earlier === undefined) given.set(id, at)
+    else findings.add({ path: [...at, 'id'], related: [{ path: [...earlier, 'id'] }], message: `two routes have the id "${id}"`, remedy: 'rename one, or leave both ids out' })
+  }
+  const taken = new Set(given.keys())
+  return routes.map((route) => {
+    if (route.id !== '') return route
+    const { methods, path, pathRegex } = route.match
+    const base = `${methods?.join(',') ?? '*'} ${path ?? `~${pathRegex ?? ''}`}`
+    let id = base
+    for (let count = 2; taken.has(id); count++) id = `${base} #${count}`
+    taken.add(id)
+    return { ...route, id }
+  })
+}

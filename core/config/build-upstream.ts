@@ -1,0 +1,86 @@
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import type { ConfigPath } from '../errors.js'
+import type { RouteTimeouts, TargetConfig, UpstreamConfig, UpstreamTlsConfig } from '../route.js'
+import { readDuration, resolveFile, type BuildContext } from './build-context.js'
+import { DEFAULTS } from './defaults.js'
+import { showText } from './secrets.js'
+import type { RawUpstream } from './schema.js'
+
+const { upstreamTimeouts } = DEFAULTS
+
+/** An upstream from its validated raw value. `texts` learns the content of the files that it names. */
+export function buildUpstream (name: string, raw: RawUpstream, at: ConfigPath, texts: string[], context: BuildContext): UpstreamConfig {
+  const { findings } = context
+  if ((raw.targets === undefined) === (raw.builtin === undefined)) {
+    findings.add({
+      path: at,
+      message: raw.targets === undefined ? `the upstream "${name}" has no targets` : `the upstream "${name}" has both targets and builtin`,
+      remedy: raw.targets === undefined ? 'add for example targets: [ "http://127.0.0.1:9001" ], or builtin: echo' : 'keep one of them'
+    })
+  }
+  const targets = (raw.targets ?? []).map((target, index) => readTarget(target, [...at, 'targets', index], context))
+  if (targets.length > 0 && targets.every(({ weight }) => weight === 0)) {
+    findings.add({ path: [...at, 'targets'], message: 'every target has the weight 0, so that none gets a request', remedy: 'give one a weight of 1 or more' })
+  }
+  const timeouts = raw.timeouts ?? {}
+  const duration = (key: 'connect' | keyof typeof upstreamTimeouts): number => readDuration(timeouts[key] ?? upstreamTimeouts[key], [...at, 'timeouts', key], context)
+  const host = raw.host ?? DEFAULTS.upstreamHost
+  if (/[\s/@]/.test(host)) findings.add({ path: [...at, 'host'], message: `"${host}" can not stand in a Host header`, remedy: 'write preserve, target, or a name like api.internal:8080' })
+  return {
+    name,
+    targets,
+    builtin: raw.builtin ?? null,
+    host: host === 'preserve' || host === 'target' ? host : { literal: host },
+    connectMs: duration('connect'),
+    timeouts: { headersMs: duration('headers'), idleMs: duration('idle'), totalMs: duration('total') } satisfies RouteTimeouts,
+    connections: raw.connections ?? null,
+    tls: raw.tls === undefined ? null : readTls(raw.tls, [...at, 'tls'], texts, context),
+    at
+  }
+}
+
+function readTarget (target: string | { url: string, weight?: number }, at: ConfigPath, { findings }: BuildContext): TargetConfig {
+  const { url, weight } = typeof target === 'string' ? { url: target, weight: 1 } : { url: target.url, weight: target.weight ?? 1 }
+  const place = typeof target === 'string' ? at : [...at, 'url']
+  const wrong = (what: string, remedy: string): TargetConfig => {
+    findings.add({ path: place, message: `"${showText(url, null, undefined)}" ${what}`, remedy })
+    return { url, weight }
+  }
+  if (!URL.canParse(url)) return wrong('is not an address', 'write for example "http://127.0.0.1:9001"')
+  const parsed = new URL(url)
+  if (parsed.username !== '' || parsed.password !== '') return wrong('holds a user or password', 'set an Authorization header with the "headers" plugin instead')
+  if (url.includes('?') || url.includes('#')) return wrong('holds a query or fragment', 'end it with the path')
+  const pathname = parsed.pathname.replace(/\/+$/, '')
+  return { url: parsed.origin + pathname, weight }
+}
+
+function readTls (raw: NonNullable<RawUpstream['tls']>, at: ConfigPath, texts: string[], context: BuildContext): UpstreamTlsConfig {
+  const { findings } = context
+  const pem = (key: 'ca' | 'cert' | 'key'): string | null => {
+    const value = raw[key]
+    if (value === undefined) return null
+    if (value.includes('-----BEGIN ')) return checkPem(value, key, [...at, key], context)
+    const read = context.readText(resolveFile(value, [...at, key], context))
+    if ('problem' in read) {
+      findings.add({ path: [...at, key], message: `the file "${value}" can not be read: ${read.problem}`, remedy: 'name a PEM file, relative to this one' })
+      return null
+    }
+    texts.push(read.text)
+    return checkPem(read.text, key, [...at, key], context)
+  }
+  if ((raw.cert === undefined) !== (raw.key === undefined)) {
+    findings.add({ path: at, message: raw.cert === undefined ? 'there is a key without its certificate' : 'there is a certificate without its key', remedy: 'give both cert and key' })
+  }
+  return { ca: pem('ca'), cert: pem('cert'), key: pem('key'), serverName: raw.serverName ?? null, verify: raw.verify ?? true }
+}
+
+/** Whether OpenSSL can read it is better known now than at the first request. */
+function checkPem (text: string, key: string, at: ConfigPath, { findings }: BuildContext): string {
+  try {
+    if (key === 'key') createPrivateKey(text)
+    else new X509Certificate(text)
+  } catch {
+    findings.add({ path: at, message: `this is not a PEM ${key === 'key' ? 'private key without a passphrase' : 'certificate'}`, remedy: 'convert it with openssl' })
+  }
+  return text
+}

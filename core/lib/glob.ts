@@ -1,0 +1,60 @@
+/** File patterns: `*` and `?` within a name, `**` for any folders. Node 20 has no `fs.glob`. */
+import { readdirSync, statSync, type Dirent } from 'node:fs'
+import path from 'node:path'
+
+/** Whether a text is a pattern, not a plain path. */
+export function isGlob (text: string): boolean {
+  return /[*?]/.test(text)
+}
+
+/**
+ * The files that a pattern names, absolute, each once, sorted. Wildcards never stand for a leading dot (so that the `..data`
+ * folders of mounted volumes stay out), and `**` does not follow links to folders. A folder that can not be read has no files.
+ */
+export function expandGlob (pattern: string, directory: string): string[] {
+  const absolute = path.resolve(directory, pattern)
+  const { root } = path.parse(absolute)
+  const found = new Set<string>()
+  walk(root, absolute.slice(root.length).split(path.sep), found)
+  return [...found].sort()
+}
+
+function walk (directory: string, [part, ...rest]: readonly string[], found: Set<string>): void {
+  if (part === undefined) return
+  if (part === '**') {
+    walk(directory, rest, found)
+    for (const entry of list(directory)) {
+      if (entry.isDirectory() && !entry.name.startsWith('.')) walk(path.join(directory, entry.name), [part, ...rest], found)
+    }
+    return
+  }
+  const names = isGlob(part) ? list(directory).map((entry) => entry.name).filter(nameMatcher(part)) : [part]
+  for (const name of names) {
+    const place = path.join(directory, name)
+    if (rest.length > 0) walk(place, rest, found)
+    else if (mayBeFile(place)) found.add(place)
+  }
+}
+
+/** What can not be looked at stays in, so that reading it says why. */
+function mayBeFile (place: string): boolean {
+  try {
+    return statSync(place, { throwIfNoEntry: false })?.isFile() === true
+  } catch {
+    return true
+  }
+}
+
+function list (directory: string): Dirent[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+  } catch {
+    return []
+  }
+}
+
+function nameMatcher (pattern: string): (name: string) => boolean {
+  const source = pattern.replace(/\*+/g, '*').replace(/[.+^${}()|[\]\\]/g, '\\$&').replace(/\*/g, '.*').replace(/\?/g, '.')
+  const expression = new RegExp(`^${source}$`, 's')
+  return (name) => (!name.startsWith('.') || pattern.startsWith('.')) && expression.test(name)
+}
