@@ -57,7 +57,7 @@ In the gateway's configuration, on the gateway, a project or a route (the path i
 \`\`\`yaml
 plugins:
   - use: ./plugins/{{name}}/index.ts
-    header: x-{{name}}
+    config: { header: x-{{name}} }
 \`\`\`
 
 A change to the file reloads the routes that use it. If it can not be loaded, the version before goes on serving and the log says why.

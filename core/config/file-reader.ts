@@ -1,6 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { createHash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
+import { expandGlob } from '../lib/glob.js'
 
 /** The largest configuration file; YAML beyond it takes seconds. */
 const MAX_CONFIG_BYTES = 32 * 1024 * 1024
@@ -15,6 +16,8 @@ export interface FileReader {
   /** Absolute paths of everything that was read, or tried. */
   readonly files: ReadonlySet<string>
   readConfig (file: string): ReadResult
+  /** Expands an include pattern; the folders that it looked into count as read. */
+  expand (pattern: string, directory: string): string[]
   readText (file: string): { text: string } | { problem: string }
 }
 
@@ -29,6 +32,7 @@ export function createFileReader (): FileReader {
       const read = readBytes(file, MAX_CONFIG_BYTES)
       return Buffer.isBuffer(read) ? decode(read) : { ...read, line: 1, column: 1 }
     },
+    expand: (pattern, directory) => expandGlob(pattern, directory, files),
     readText (file) {
       files.add(file)
       let known = texts.get(file)

@@ -22,6 +22,8 @@ export interface LoadOutcome {
   findings: readonly Finding[]
   /** Authors' plugins by their file: what was checked, and therefore what has to be imported. */
   authorPlugins: ReadonlyMap<string, AuthorPluginBundle>
+  /** The configuration as it is written, environment laid over, secrets masked. */
+  source: unknown
   /** Finds where a path of this configuration is written. */
   locate (path: ConfigPath): Position | null
 }
@@ -47,6 +49,7 @@ export type ToConfigThread =
   | { type: 'next', id: number }
   | { type: 'cancel', id: number }
   | { type: 'locate', id: number, request: LoadRequest, paths: readonly ConfigPath[] }
+  | { type: 'describe', id: number, request: LoadRequest }
 
 /** From the config thread. `files` are lists, `hashes` tables. */
 export type FromConfigThread =
@@ -54,6 +57,7 @@ export type FromConfigThread =
   | { type: 'loaded', id: number, root: GatewayConfig, rootHash: string, files: readonly string[], hashes: readonly string[], authorPlugins: readonly AuthorPluginBundle[] }
   | { type: 'projects', id: number, parts: readonly ProjectPart[], last: boolean }
   | { type: 'located', id: number, positions: readonly (Position | null)[] }
+  | { type: 'described', id: number, text: string }
   /** A bug: a load gives findings, it does not throw. */
   | { type: 'failed', id: number, message: string }
 

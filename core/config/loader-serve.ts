@@ -15,7 +15,8 @@ const MOST_FINDINGS = 1_000
  */
 export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest) => Promise<LoadOutcome>): void {
   const send = (message: FromConfigThread): void => { port.postMessage(message) }
-  let locate: LoadOutcome['locate'] | null = null
+  /** The last one that could be used, which is what is being served; until then, the last one. */
+  let latest: LoadOutcome | null = null
   let delivery: { id: number, batches: Iterator<readonly ProjectPart[], undefined>, upcoming: readonly ProjectPart[] | undefined } | null = null
   let newest = -1
 
@@ -25,8 +26,8 @@ export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest
       if (message.id !== newest) throw new Error('a later load has come')
       const { id } = message
       const outcome = await load(message.request)
-      locate = (path) => outcome.locate(path)
       const { root, rootHash, findings } = outcome
+      if (findings.length === 0 || latest === null) latest = outcome
       const files = packNames(outcome.files)
       if (findings.length > 0) {
         send({ type: 'refused', id, findings: shorten(findings), files })
@@ -37,12 +38,11 @@ export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest
       delivery = { id, batches, upcoming: batches.next().value }
       send({ type: 'loaded', id, root, rootHash, files, hashes, authorPlugins: [...outcome.authorPlugins.values()] })
     } else if (message.type === 'locate') {
-      let find = locate
-      if (find === null) {
-        const outcome = await load(message.request)
-        find = locate = (path) => outcome.locate(path)
-      }
-      send({ type: 'located', id: message.id, positions: message.paths.map(find) })
+      const outcome = latest ??= await load(message.request)
+      send({ type: 'located', id: message.id, positions: message.paths.map((path) => outcome.locate(path)) })
+    } else if (message.type === 'describe') {
+      const { source } = latest ??= await load(message.request)
+      send({ type: 'described', id: message.id, text: JSON.stringify(source) })
     } else if (message.type === 'cancel') {
       if (delivery?.id === message.id) delivery = null
     } else {

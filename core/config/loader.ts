@@ -25,7 +25,7 @@ export interface UsableConfig {
   authorPlugins: ReadonlyMap<string, AuthorPluginBundle>
   /**
    * The projects that were not known with this hash, about 100 routes at a time. The next are asked for when the loop comes round, and, where some
-   * projects were known (requests are being served), after a pause as long as the last ones took: half of the time stays for the requests.
+   * projects were known (requests are being served), after a pause twice as long as the last ones took: two thirds of the time stay for the requests.
    * Can be read once. Throws ConfigError when the thread is lost or a later load has begun.
    */
   projects: AsyncIterable<readonly LoadedProject[]>
@@ -45,13 +45,17 @@ export interface ConfigLoader {
   load (known: ReadonlyMap<string, string>): Promise<ConfigLoad>
   /** Where these paths are written, for findings that are made after the load and for `explain`; null where that is not known. Never rejects. */
   locate (paths: readonly ConfigPath[]): Promise<readonly (Position | null)[]>
+  /** The configuration as it is written, environment laid over, secrets masked: a JSON text. Null where it can not be had. Never rejects. */
+  describe (): Promise<string | null>
   close (): Promise<void>
 }
 
 /** What a loader is made of. */
 export interface ConfigLoaderOptions extends ConfigThreadOptions, LoadRequest {}
 
-const LONGEST_PAUSE_MS = 20
+/** The pause after a batch, in times of what it took: it also lets the collector keep up beside the loop instead of in it. */
+const PAUSE_PER_WORK = 2
+const LONGEST_PAUSE_MS = 50
 
 /** Creates a loader. Its thread is started by the first load, and again by the next one after it was lost or had nothing to do for a while. */
 export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader {
@@ -86,7 +90,7 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
         }
         last = answer.last
         if (complete.length > 0) yield complete
-        if (paced && !last) await setTimeout(Math.min(LONGEST_PAUSE_MS, performance.now() - startedAt))
+        if (paced && !last) await setTimeout(Math.min(LONGEST_PAUSE_MS, PAUSE_PER_WORK * (performance.now() - startedAt)))
       }
     } catch (error) {
       last = true
@@ -126,6 +130,10 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
         // A place that is not known must not hide the finding that it is for.
       }
       return paths.map(() => null)
+    },
+    async describe () {
+      const answer = await thread.ask({ type: 'describe', id: thread.nextId(), request }).catch(() => null)
+      return answer?.type === 'described' ? answer.text : null
     },
     async close () {
       current = -1

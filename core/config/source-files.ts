@@ -1,7 +1,7 @@
 import { realpathSync } from 'node:fs'
 import path from 'node:path'
 import type { ConfigPath, Position } from '../errors.js'
-import { expandGlob, isGlob } from '../lib/glob.js'
+import { isGlob } from '../lib/glob.js'
 import type { FileReader } from './file-reader.js'
 import { createFindingList, type Draft, type FindingList } from './findings.js'
 import { parseYaml, type ParsedYaml } from './parse-yaml.js'
@@ -117,7 +117,7 @@ export function loadSourceFiles (options: SourceOptions, originals: Originals, f
     const directory = path.dirname(source.file)
     return include.flatMap((pattern, index) => {
       if (typeof pattern !== 'string') return []
-      return (isGlob(pattern) ? expandGlob(pattern, directory) : [path.resolve(directory, pattern)]).map((file) => ({ file, at: ['include', index] }))
+      return (isGlob(pattern) ? reader.expand(pattern, directory) : [path.resolve(directory, pattern)]).map((file) => ({ file, at: ['include', index] }))
     })
   }
 

@@ -10,28 +10,30 @@ export function isGlob (text: string): boolean {
 /**
  * The files that a pattern names, absolute, each once, sorted. Wildcards never stand for a leading dot (so that the `..data`
  * folders of mounted volumes stay out), and `**` does not follow links to folders. A folder that can not be read has no files.
+ * The folders whose names decided are added to `folders`: a file that comes into one of them may match.
  */
-export function expandGlob (pattern: string, directory: string): string[] {
+export function expandGlob (pattern: string, directory: string, folders: Set<string> = new Set()): string[] {
   const absolute = path.resolve(directory, pattern)
   const { root } = path.parse(absolute)
   const found = new Set<string>()
-  walk(root, absolute.slice(root.length).split(path.sep), found)
+  walk(root, absolute.slice(root.length).split(path.sep), found, folders)
   return [...found].sort()
 }
 
-function walk (directory: string, [part, ...rest]: readonly string[], found: Set<string>): void {
+function walk (directory: string, [part, ...rest]: readonly string[], found: Set<string>, folders: Set<string>): void {
   if (part === undefined) return
+  if (isGlob(part)) folders.add(directory)
   if (part === '**') {
-    walk(directory, rest, found)
+    walk(directory, rest, found, folders)
     for (const entry of list(directory)) {
-      if (entry.isDirectory() && !entry.name.startsWith('.')) walk(path.join(directory, entry.name), [part, ...rest], found)
+      if (entry.isDirectory() && !entry.name.startsWith('.')) walk(path.join(directory, entry.name), [part, ...rest], found, folders)
     }
     return
   }
   const names = isGlob(part) ? list(directory).map((entry) => entry.name).filter(nameMatcher(part)) : [part]
   for (const name of names) {
     const place = path.join(directory, name)
-    if (rest.length > 0) walk(place, rest, found)
+    if (rest.length > 0) walk(place, rest, found, folders)
     else if (mayBeFile(place)) found.add(place)
   }
 }

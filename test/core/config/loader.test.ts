@@ -157,6 +157,19 @@ test('loader: says where paths are written, also when the thread has been droppe
   t.strictSame(await lost.locate([['projects']]), [null], 'and nothing where it can not know')
 })
 
+test('loader: shows the configuration that is being served, not one that was refused since', async (t) => {
+  const { loader, file } = story(t, { a: '1' }, { environment: 'second-wrong' })
+  await all(await loader.load(NONE))
+  t.equal(await loader.describe(), '{"load":1}')
+  t.equal((await loader.load(NONE)).ok, false)
+  t.equal(await loader.describe(), '{"load":1}')
+  t.strictSame((await loader.locate([['projects']])).map((position) => position?.file), [file])
+  const { loader: fresh } = story(t, { a: '1' })
+  t.equal(await fresh.describe(), '{"load":1}', 'it is loaded for it')
+  const { loader: lost } = story(t, { a: '1' }, { environment: 'exit' })
+  t.equal(await lost.describe(), null)
+})
+
 test('loader: close ends a load that is going on', async (t) => {
   const { loader } = story(t, { a: '1' }, { environment: 'never' })
   const load = loader.load(NONE)
