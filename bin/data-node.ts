@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { importAuthorPlugin } from '../core/config/author-plugin.js'
-import { createConfigLoader, type ConfigLoader } from '../core/config/loader.js'
+import { createConfigLoader, type ConfigLoad, type ConfigLoader } from '../core/config/loader.js'
 import { watchFiles, type FileWatcher } from '../core/config/watch.js'
 import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
 import { Gateway } from '../core/gateway.js'
@@ -26,6 +26,8 @@ export interface DataNodeOptions {
   readonly operatorToken: string | null
   /** Whether this process watches the files itself; workers are told by their primary. */
   readonly watch: boolean
+  /** A loader with its first load, where whoever starts the node has looked into it already. Closed with the node. */
+  readonly loader?: { loader: ConfigLoader, first: Extract<ConfigLoad, { ok: true }> }
   /** Another port than the configuration's, where a flag gives one. */
   readonly port?: number
 }
@@ -62,9 +64,9 @@ export interface DataNode {
 export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {
   const { log } = options
   const registry: ReadonlyMap<string, Plugin> = new Map(plugins.map((plugin) => [plugin.name, plugin]))
-  const loader = createConfigLoader({ workerUrl: new URL('./config-worker.js', import.meta.url), file: options.file, environment: options.environment, env: options.env })
+  const loader = options.loader?.loader ?? createConfigLoader({ workerUrl: new URL('./config-worker.js', import.meta.url), file: options.file, environment: options.environment, env: options.env })
   const builtins = new Map<string, { url: string, close (): Promise<void> }>()
-  const first = await loader.load(new Map())
+  const first = options.loader?.first ?? await loader.load(new Map())
   if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
   const metrics = createMetrics(first.root.metrics)
   const accessLog: AccessLog | null = first.root.accessLog === false ? null : createAccessLog(first.root.accessLog)
@@ -84,7 +86,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   let tls: TlsContext | null = null
   const ports: { data: DataPort, redirect: RedirectPort | null } = { data: null as unknown as DataPort, redirect: null }
 
-  const apply = async (load: Extract<Awaited<ReturnType<ConfigLoader['load']>>, { ok: true }>): Promise<number> => {
+  const apply = async (load: Extract<ConfigLoad, { ok: true }>): Promise<number> => {
     const authorPlugins = new Map<string, Plugin>()
     for (const [file, bundle] of load.authorPlugins) authorPlugins.set(file, await importAuthorPlugin(bundle))
     if (load.root.listen.tls !== null) {

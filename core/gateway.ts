@@ -15,6 +15,7 @@ import { Exchange } from './pipeline/exchange.js'
 import type { Plugin } from './plugin.js'
 import { systemClock } from './plugin-host.js'
 import { PoolRegistry } from './proxy/pools.js'
+import type { Drainable } from './proxy/splice.js'
 import { type Refusal, refuse } from './reply.js'
 import { buildSnapshot, DEFAULT_ID_HEADER, type Snapshot, type SnapshotInput } from './snapshot.js'
 import { sendSubrequest } from './subrequest.js'
@@ -39,6 +40,7 @@ const ENCODED_SLASH = refuse('VALIDATION_ERROR', { message: 'An encoded slash or
 /** The engine: holds the current snapshot, takes requests, and swaps in what `apply` builds. */
 export class Gateway implements ListenerTarget, ExchangeObserver {
   readonly pools = new PoolRegistry()
+  readonly tunnels = new Set<Drainable>()
   private snapshot: Snapshot | null = null
   private readonly options: GatewayOptions
   private readonly services: Omit<CompileServices, 'lookUp'>
@@ -191,8 +193,9 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     }, compiled.accessLog.sample)
   }
 
-  /** Resolves when no request is under way. */
+  /** Tells standing tunnels to end, and resolves when no request is under way. */
   drained (): Promise<void> {
+    for (const tunnel of [...this.tunnels]) tunnel.drain()
     if (this.active === 0) return Promise.resolve()
     return new Promise((resolve) => { this.idle = resolve })
   }

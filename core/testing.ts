@@ -126,6 +126,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
   const bugs: unknown[] = []
   const observer: ExchangeObserver = {
     requestIdHeader: 'x-request-id',
+    tunnels: new Set(),
     renderError: (refusal, requestId, accept) => renderError(refusal, { requestId, timestamp: clock.now(), accept, docs: null }),
     bug: (error) => { bugs.push(error) },
     upstreamFailed: () => {}

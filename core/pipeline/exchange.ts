@@ -106,7 +106,7 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
     const { request, compiled, sink } = this
     const { upgrade } = request
     return upgrade !== null && sink.tunnel !== null && compiled.upgrades.has(upgrade)
-      ? new Tunnel(this, request, { ...plan, token: upgrade, upgradeIdleMs: compiled.upgradeIdleMs })
+      ? new Tunnel(this, request, { ...plan, token: upgrade, upgradeIdleMs: compiled.upgradeIdleMs, open: this.observer.tunnels })
       : new Relay(this, request, plan)
   }
 

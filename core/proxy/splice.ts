@@ -1,24 +1,109 @@
+import type { Duplex } from 'node:stream'
 import type { TunnelEnd } from '../context.js'
+import { ticker, type Ticking } from '../lib/ticker.js'
+import { FrameTracker } from './frame-tracker.js'
+
+/** Something that stands longer than a request, and can be asked to end. */
+export interface Drainable {
+  drain (): void
+}
 
 /** How a tunnel is watched. */
 export interface SpliceOptions {
-  /** How long it may be silent in both directions. */
+  /** How long it may be silent in both directions; 0 = for ever. */
   readonly idleMs: number
-  /** Whether the bytes are WebSocket frames. */
+  /** Whether the bytes are WebSocket frames: then draining says 1001 at a frame boundary. */
   readonly frames: boolean
+  /** Where the tunnel can be found while it stands. */
+  readonly open: Set<Drainable>
 }
+
+/** RFC 6455 section 7.4.1: 1001, the endpoint is going away; unmasked, as servers send. */
+const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
+/** How long the peers have to end a connection that was told to go away. */
+const FAREWELL_MS = 5_000
 
 /** Joins two connections: bytes pass unchanged both ways, with backpressure; the end of one ends the other. */
 export function splice (client: TunnelEnd, upstream: TunnelEnd, options: SpliceOptions): void {
-  const a = client.socket
-  const b = upstream.socket
-  a.on('error', () => { b.destroy() })
-  b.on('error', () => { a.destroy() })
-  a.on('close', () => { b.destroy() })
-  b.on('close', () => { a.destroy() })
-  if (upstream.head.length > 0) a.write(upstream.head)
-  if (client.head.length > 0) b.write(client.head)
-  a.pipe(b)
-  b.pipe(a)
-  void options
+  new Splice(client.socket, upstream.socket, options).begin(client.head, upstream.head)
+}
+
+class Splice implements Drainable, Ticking {
+  tickPrevious: Ticking | null = null
+  tickNext: Ticking | null = null
+  private readonly client: Duplex
+  private readonly upstream: Duplex
+  private readonly options: SpliceOptions
+  private readonly frames = new FrameTracker()
+  private activeAt = performance.now()
+  private draining = false
+  private farewellAt = 0
+
+  constructor (client: Duplex, upstream: Duplex, options: SpliceOptions) {
+    this.client = client
+    this.upstream = upstream
+    this.options = options
+  }
+
+  begin (clientHead: Buffer, upstreamHead: Buffer): void {
+    const { client, upstream } = this
+    this.options.open.add(this)
+    ticker.add(this)
+    for (const [here, there] of [[client, upstream], [upstream, client]] as const) {
+      here.on('error', () => { this.close() })
+      here.on('close', () => { this.close() })
+      here.on('end', () => { there.end() })
+      here.on('drain', () => { there.resume() })
+    }
+    if (upstreamHead.length > 0) this.down(upstreamHead)
+    if (clientHead.length > 0) this.up(clientHead)
+    client.on('data', (chunk: Buffer) => { this.up(chunk) })
+    upstream.on('data', (chunk: Buffer) => { this.down(chunk) })
+  }
+
+  private up (chunk: Buffer): void {
+    this.activeAt = performance.now()
+    if (!this.upstream.write(chunk)) this.client.pause()
+  }
+
+  private down (chunk: Buffer): void {
+    this.activeAt = performance.now()
+    // The client was told that this is the end: what the upstream still says would come behind a close frame.
+    if (this.farewellAt !== 0) return
+    let piece = chunk
+    if (this.options.frames) {
+      const followed = this.frames.follow(chunk, this.draining)
+      if (this.draining) piece = chunk.subarray(0, followed)
+    }
+    if (!this.client.write(piece)) this.upstream.pause()
+    if (this.draining && this.frames.atBoundary) this.sayFarewell()
+  }
+
+  /** The gateway stops. A WebSocket gets its close frame between two frames, never inside one; anything else can only be closed. */
+  drain (): void {
+    if (this.draining) return
+    this.draining = true
+    if (!this.options.frames) this.close()
+    else if (this.frames.atBoundary) this.sayFarewell()
+    else this.activeAt = performance.now()
+  }
+
+  private sayFarewell (): void {
+    this.farewellAt = performance.now()
+    this.client.write(GOING_AWAY)
+    this.upstream.resume()
+  }
+
+  /** Ends tunnels that are silent for too long, or that do not end after the farewell. */
+  tick (nowMs: number): void {
+    const { idleMs } = this.options
+    if (this.draining ? nowMs - this.activeAt > FAREWELL_MS || (this.farewellAt !== 0 && nowMs - this.farewellAt > FAREWELL_MS) : idleMs > 0 && nowMs - this.activeAt > idleMs) this.close()
+  }
+
+  private close (): void {
+    ticker.remove(this)
+    this.options.open.delete(this)
+    this.client.destroy()
+    this.upstream.destroy()
+  }
 }

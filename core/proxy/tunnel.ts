@@ -8,7 +8,7 @@ import { tlsOptions } from './pools.js'
 import { type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
 import { upstreamHeaders } from './request-headers.js'
 import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
-import { splice } from './splice.js'
+import { splice, type Drainable } from './splice.js'
 import type { Target } from './upstream.js'
 import { upstreamError } from './upstream-errors.js'
 
@@ -23,6 +23,8 @@ export interface TunnelPlan extends RelayPlan {
   /** The upgrade token, lower-case. */
   readonly token: string
   readonly upgradeIdleMs: number
+  /** Where standing tunnels are kept, for draining. */
+  readonly open: Set<Drainable>
 }
 
 /**
@@ -100,7 +102,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade ?? this.plan.token)
     const client = this.owner.relayTunnel(answer.statusMessage ?? '', headers)
     if (client === null) { socket.destroy(); return }
-    splice(client, { socket, head }, { idleMs: this.plan.upgradeIdleMs, frames: this.plan.token === 'websocket' })
+    splice(client, { socket, head }, { idleMs: this.plan.upgradeIdleMs, frames: this.plan.token === 'websocket', open: this.plan.open })
   }
 
   /** The upstream does not switch: its answer is an ordinary one. */

@@ -1,0 +1,33 @@
+import { startDataNode, type DataNode, type DataNodeOptions } from './data-node.js'
+import type { Fleet, NodeStatus } from './fleet.js'
+
+/** Serves from this very process. Throws what `startDataNode` throws. */
+export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
+  const node = await startDataNode(options)
+  return {
+    listeners: node.listeners,
+    notReady: () => node.ready ? [] : ['the gateway is stopping'],
+    reload: () => node.reload(),
+    status: () => Promise.resolve([statusOf(node)]),
+    metrics: async () => [await node.metrics.toJSON()],
+    reopenLogs () { node.reopenLogs() },
+    stop: () => node.stop(),
+    kill: () => node.kill()
+  }
+}
+
+/** What a data node says of itself. */
+export function statusOf (node: DataNode): NodeStatus {
+  const projects = [...node.gateway.current?.projects.values() ?? []]
+  return {
+    pid: process.pid,
+    ready: node.ready,
+    uptimeSeconds: Math.round(process.uptime()),
+    requests: node.gateway.requests,
+    projects: projects.length,
+    routes: projects.reduce((sum, project) => sum + project.config.routes.length, 0),
+    rssBytes: process.memoryUsage.rss(),
+    upstreams: node.gateway.pools.stats(),
+    findings: node.findings
+  }
+}

@@ -1,0 +1,28 @@
+import type { Finding } from '../core/errors.js'
+import type { Listener } from './fleet.js'
+
+/** What a primary may ask a worker. */
+export type Question = 'reload' | 'status' | 'metrics' | 'ping'
+
+/** How a worker is started: the part of the options that crosses as text. */
+export interface WorkerStart {
+  file: string
+  environment: string | null
+  logLevel: string
+  operatorToken: string | null
+  port: number | null
+}
+
+/** From the primary to a worker. */
+export type ToWorker =
+  | { type: 'start', start: WorkerStart }
+  | { type: 'ask', id: number, question: Question }
+  | { type: 'reopenLogs' }
+  | { type: 'stop' }
+
+/** From a worker to its primary. */
+export type FromWorker =
+  | { type: 'ready', listeners: readonly Listener[], stopMs: number }
+  | { type: 'failed', message: string, findings: readonly Finding[] }
+  | { type: 'answer', id: number, value: unknown }
+  | { type: 'refused', id: number, message: string }
