@@ -53,7 +53,7 @@ async function start (flags: StartFlags): Promise<void> {
     const first = await loader.load(new Map())
     if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
     const { root } = first
-    const admin = root.admin === null ? null : { ...root.admin, ...loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
+    const admin = root.admin === null ? null : { ...root.admin, ...await loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
     const count = workerCount(flags.workers ?? root.workers)
     const shared = { file, environment, operatorToken: admin?.token ?? null }
     const port = flags.port === undefined ? undefined : Number(flags.port)

@@ -12,7 +12,7 @@ export interface AdminPorts {
   status (): Promise<object>
   /** The running configuration, secrets redacted. */
   config (): Promise<object>
-  reload (): Promise<{ ok: boolean, findings: Finding[], changed: number, durationMs: number }>
+  reload (): Promise<{ ok: boolean, findings: readonly Finding[], changed: number, durationMs: number }>
   /** All workers' metrics in Prometheus's text format. */
   metrics (): Promise<string>
   logger: Logger
