@@ -77,13 +77,17 @@ export function assemble (files: readonly SourceFile[], environment: string | nu
   }
 
   let gateway: RawMap = {}
-  for (const [key, { value }] of tops) gateway[key] = value
+  for (const [key, { source, value }] of tops) {
+    gateway[key] = value
+    keepOriginal(originals, source.value, gateway, key)
+  }
   const joined: RawMap = {}
   for (const [name, { value }] of projects) joined[name] = value
   let merged: Raw = joined
   // A file that is missing would make its overlay's parts look like half projects.
   for (const { value } of complete ? overlays : []) {
     const { projects: overlaid, ...rest } = value
+    for (const key of Object.keys(rest)) keepOriginal(originals, value, rest, key)
     gateway = overlay(gateway, rest, originals) as RawMap
     if (isMap(overlaid)) merged = overlay(merged, overlaid, originals)
     else if (overlaid !== undefined) gateway.projects = overlaid
@@ -143,17 +147,25 @@ function has (value: Raw, at: ConfigPath): boolean {
 /** Maps merge, `null` deletes, all else replaces. Neither argument is changed; originals follow their strings. */
 function overlay (base: Raw | undefined, over: Raw, originals: Originals): Raw {
   if (!isMap(over)) return over
-  const result: RawMap = isMap(base) ? { ...base } : {}
-  const known = new Map(isMap(base) ? originals.get(base) : [])
-  for (const [key, value] of Object.entries(over)) {
-    known.delete(key)
-    if (value === null) delete result[key]
-    else {
-      result[key] = overlay(result[key], value, originals)
-      const original = originals.get(over)?.get(key)
-      if (original !== undefined) known.set(key, original)
+  const result: RawMap = {}
+  for (const key of isMap(base) ? Object.keys(base) : []) {
+    if (isMap(base) && !Object.hasOwn(over, key)) {
+      result[key] = base[key] as Raw
+      keepOriginal(originals, base, result, key)
     }
   }
-  if (known.size > 0) originals.set(result, known)
+  for (const [key, value] of Object.entries(over)) {
+    if (value === null) continue
+    result[key] = overlay(isMap(base) ? base[key] : undefined, value, originals)
+    keepOriginal(originals, over, result, key)
+  }
   return result
+}
+
+function keepOriginal (originals: Originals, from: RawMap, to: RawMap, key: string): void {
+  const original = originals.get(from)?.get(key)
+  if (original === undefined) return
+  const known = originals.get(to)
+  if (known === undefined) originals.set(to, new Map([[key, original]]))
+  else known.set(key, original)
 }

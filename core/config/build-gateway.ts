@@ -6,21 +6,18 @@ import { readDuration, readSize, resolveFile, type BuildContext } from './build-
 import { buildPlugins } from './build-plugins.js'
 import { DEFAULTS } from './defaults.js'
 import type { Raw, RawMap } from './raw.js'
-import { GatewaySchema, type RawGateway } from './schema.js'
+import { GatewaySchema, ListenSchema, type RawGateway, type RawListen } from './schema.js'
 import { validateLanguage } from './validate.js'
 
 /** Builds what belongs to the gateway as a whole. A key that is wrong becomes findings and counts as left out. */
 export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig {
   const { findings, originals } = context
-  const wrongKeys = validateLanguage(GatewaySchema, raw, { at: [], originals, findings })
-  const valid: RawGateway = {}
-  for (const key of Object.keys(raw)) {
-    if (!wrongKeys.has(key)) Object.assign(valid, { [key]: raw[key] })
-  }
+  const valid: RawGateway = omit(raw, validateLanguage(GatewaySchema, raw, { at: [], originals, findings }))
+  const listen: RawListen = valid.listen === undefined ? {} : omit(valid.listen as RawMap, validateLanguage(ListenSchema, valid.listen, { at: ['listen'], originals, findings }))
   const { admin, state, counters, requestId, accessLog, metrics } = valid
   if (metrics !== undefined && typeof metrics === 'object') checkBuckets(metrics.buckets ?? [], context)
   return {
-    listen: buildListen(valid.listen ?? {}, context),
+    listen: buildListen(listen, context),
     admin: admin === false
       ? null
       : { host: admin?.host ?? DEFAULTS.admin.host, port: admin?.port ?? DEFAULTS.admin.port, tokenFile: admin?.tokenFile === undefined ? null : resolveFile(admin.tokenFile, ['admin', 'tokenFile'], context) },
@@ -38,7 +35,12 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
   }
 }
 
-function buildListen (raw: NonNullable<RawGateway['listen']>, context: BuildContext): ListenConfig {
+/** A map without the keys that something is wrong with. */
+function omit (raw: RawMap, wrong: ReadonlySet<string | number>): RawMap {
+  return Object.fromEntries(Object.entries(raw).filter(([key]) => !wrong.has(key)))
+}
+
+function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
   const { findings } = context
   const limits = raw.limits ?? {}
   const duration = (key: 'headers' | 'bodyGrace' | 'keepAlive'): number => readDuration(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)

@@ -39,7 +39,7 @@ export function expectation (schema: SchemaNode): string {
   if (schema.enum !== undefined) return schema.enum.length === 1 ? write(schema.enum[0]) : `one of ${listOf(schema.enum.map(write))}`
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(expectation))].join(' or ')
   const types = [schema.type ?? []].flat().map((type) => TYPES[type] ?? type)
-  return types.length === 0 ? 'something else' : types.join(' or ')
+  return types.length === 0 ? 'any value' : types.join(' or ')
 }
 
 /** What a value is: `the number 5`, `the text "abc"`, `a list`. Secrets and what references brought in stay hidden. */

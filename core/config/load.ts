@@ -125,7 +125,7 @@ function checkOtherEnvironments ({ otherEnvironments }: Assembled, context: Buil
     validateLanguage(OverlaySchema, value, { at: path, originals: new Map(), findings: found })
     for (const finding of found.items) {
       const text = valueAt(value, finding.path.slice(path.length))
-      if (typeof text !== 'string' || !text.includes('${')) context.findings.add(finding)
+      if (finding.onKey === true || typeof text !== 'string' || !text.includes('${')) context.findings.add(finding)
     }
   }
 }

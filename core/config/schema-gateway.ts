@@ -14,7 +14,7 @@ const ListenTls = Fields({
     key: Text({ title: 'a file', description: 'PEM file with the private key; relative to this file.', examples: ['./tls/shop.key'] })
   }), { title: 'a list of certificates', minItems: 1, description: 'Certificates, chosen by the name that the client asks for. Reloaded when their files change.' }),
   minVersion: Type.Optional(Type.Enum(['1.2', '1.3'], { default: DEFAULTS.listen.minVersion, description: 'The oldest TLS version that is spoken.' }))
-}, { title: 'TLS settings', description: 'TLS on the data port.' })
+}, { title: 'a TLS setting', description: 'TLS on the data port.' })
 
 /** `listen.limits`. */
 const ListenLimits = Fields({
@@ -52,7 +52,7 @@ export const Admin = Type.Union([
     port: Type.Optional(Port(0, { default: DEFAULTS.admin.port, description: 'Admin port; 0 picks a free one.' })),
     tokenFile: Type.Optional(Text({ title: 'a file', description: 'File that holds the operator\'s token, or gets it when there is none; relative to this file.', examples: ['./admin.token'] }))
   })
-], { title: 'admin settings', description: 'The admin port (metrics, status, reload), or `false` for none.', examples: [{ port: 8081 }] })
+], { title: 'an admin setting', description: 'The admin port (metrics, status, reload), or `false` for none.', examples: [{ port: 8081 }] })
 
 /** `state`. */
 export const State = Type.Union([

@@ -22,9 +22,13 @@ const Include = Type.Array(Text({ title: 'a file pattern', description: 'A path 
   title: 'a list of file patterns', examples: [['projects/*.yaml']], description: 'More files, each a part of the configuration.'
 })
 
-/** What belongs to the gateway as a whole. Projects and environments are validated one by one; here they only have to be maps. */
+/** `listen`. */
+export const ListenSchema = Listen
+
+/** What belongs to the gateway as a whole. `listen`, projects and environments are validated apart; here they only have to be maps. */
 export const GatewaySchema = Fields({
   ...gateway,
+  listen: Type.Optional(Type.Object({}, { examples: [{ port: 8080 }] })),
   projects: Type.Optional(Type.Object({}, { examples: [{ shop: { routes: [] } }] })),
   environments: Type.Optional(Type.Object({}, { examples: [{ staging: { listen: { port: 9090 } } }] }))
 })
@@ -50,7 +54,9 @@ export const FileSchema = Fields({
 }, { title: 'Sluice configuration' })
 
 /** A validated gateway part, as written. */
-export type RawGateway = Static<typeof GatewaySchema>
+export type RawGateway = Omit<Static<typeof GatewaySchema>, 'listen'> & { listen?: RawListen }
+/** A validated `listen`, as written. */
+export type RawListen = Static<typeof ListenSchema>
 /** A validated project, as written. */
 export type RawProject = Static<typeof ProjectSchema>
 /** A validated route, as written. */

@@ -56,17 +56,15 @@ function validate (ajv: Ajv, schema: TSchema, value: unknown, { at, originals, f
 /** Turns texts that came out of references into what their schema wants; whether any changed. */
 function coerceReferences (errors: readonly ErrorObject[], value: unknown, originals: Originals): boolean {
   let changed = false
-  for (const { keyword, instancePath, schema, params } of errors) {
-    if (keyword !== 'type' && keyword !== 'const') continue
+  for (const { keyword, instancePath, data, params, parentSchema } of errors) {
+    if (typeof data !== 'string' || !(keyword === 'type' || keyword === 'const' || keyword === 'enum' || keyword === 'pattern')) continue
     const path = readPointer(instancePath, value)
     const key = path.at(-1)
     const parent = valueAt(value, path.slice(0, -1)) as Record<string | number, unknown> | undefined
     if (key === undefined || parent === undefined || originals.get(parent)?.has(key) !== true) continue
-    const text = parent[key]
-    if (typeof text !== 'string') continue
-    const wanted = keyword === 'const' ? [typeof (params as { allowedValue: unknown }).allowedValue] : [schema].flat()
-    const typed = coerce(text, wanted)
-    if (typed === text) continue
+    const { allowedValue, allowedValues = [allowedValue] } = params as { allowedValue?: unknown, allowedValues?: readonly unknown[] }
+    const typed = coerce(data, keyword === 'const' || keyword === 'enum' ? allowedValues.map((one) => typeof one) : [parentSchema?.type].flat())
+    if (typed === data) continue
     parent[key] = typed
     changed = true
   }

@@ -155,7 +155,7 @@ function skipBlanks (text: string, at: number): number {
   for (;;) {
     const char = text[at]
     if (char === ' ' || char === '\t' || char === '\n' || char === '\r') at++
-    else if (char === '#' && (at === 0 || /\s/.test(text[at - 1] as string))) {
+    else if (char === '#' && (at === 0 || /[ \t\r\n]/.test(text[at - 1] as string))) {
       while (at < text.length && text[at] !== '\n' && text[at] !== '\r') at++
     } else return at
   }
@@ -163,7 +163,8 @@ function skipBlanks (text: string, at: number): number {
 
 /** A key as the value has it. */
 function keyText (written: string): string {
-  const trimmed = written.trim()
+  // Not `trim`, which takes spaces away that YAML does not know.
+  const trimmed = written.replace(/^[ \t\r\n]+|[ \t\r\n]+$/g, '')
   if (/^[A-Za-z_][\w./-]*$/.test(trimmed)) return trimmed
   try {
     return String(load(trimmed, LOAD_OPTIONS))
