@@ -1,10 +1,10 @@
-import { X509Certificate, createPrivateKey } from 'node:crypto'
 import type { ConfigPath } from '../errors.js'
 import { findCidrProblem } from '../lib/cidr.js'
 import type { CertificateConfig, GatewayConfig, ListenConfig } from '../route.js'
 import { readDuration, readSize, resolveFile, type BuildContext } from './build-context.js'
 import { buildPlugins } from './build-plugins.js'
 import { DEFAULTS } from './defaults.js'
+import { pairProblem, pemProblem } from './pem.js'
 import type { Raw, RawMap } from './raw.js'
 import { GatewaySchema, ListenSchema, type RawGateway, type RawListen } from './schema.js'
 import { validateLanguage } from './validate.js'
@@ -79,25 +79,21 @@ function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
 }
 
 function buildCertificate (raw: { hosts?: string[], cert: string, key: string }, at: ConfigPath, context: BuildContext): CertificateConfig {
-  const file = (key: 'cert' | 'key'): string => {
-    const absolute = resolveFile(raw[key], [...at, key], context)
-    const read = context.readText(absolute)
-    const what = key === 'cert' ? 'certificate' : 'private key without a passphrase'
-    if ('problem' in read) context.findings.add({ path: [...at, key], message: `the file "${raw[key]}" can not be read: ${read.problem}`, remedy: 'name a PEM file, relative to this one' })
-    else if (!isPem(read.text, key)) context.findings.add({ path: [...at, key], message: `the file "${raw[key]}" is not a PEM ${what}`, remedy: 'convert it with openssl' })
-    return absolute
+  const { findings } = context
+  const read = (key: 'cert' | 'key'): { file: string, text: string | null } => {
+    const file = resolveFile(raw[key], [...at, key], context)
+    const content = context.readText(file)
+    const wrong = 'problem' in content
+      ? { message: `the file "${raw[key]}" can not be read: ${content.problem}`, remedy: 'name a PEM file, relative to this one' }
+      : pemProblem(content.text, key === 'cert' ? 'certificate' : 'key')
+    if (wrong !== null) findings.add({ path: [...at, key], ...wrong })
+    return { file, text: 'text' in content ? content.text : null }
   }
-  return { hosts: raw.hosts?.map((host) => host.toLowerCase()) ?? [], certFile: file('cert'), keyFile: file('key') }
-}
-
-function isPem (text: string, kind: 'cert' | 'key'): boolean {
-  try {
-    if (kind === 'key') createPrivateKey(text)
-    else new X509Certificate(text)
-    return true
-  } catch {
-    return false
-  }
+  const cert = read('cert')
+  const key = read('key')
+  const wrong = cert.text === null || key.text === null ? null : pairProblem(cert.text, key.text)
+  if (wrong !== null) findings.add({ path: [...at, 'key'], ...wrong })
+  return { hosts: raw.hosts?.map((host) => host.toLowerCase()) ?? [], certFile: cert.file, keyFile: key.file }
 }
 
 function buildAccessLog (raw: { sample?: number, redact?: string[], file?: string }, context: BuildContext): { sample: number, redact: readonly string[], file: string | null } {

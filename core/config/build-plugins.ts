@@ -10,11 +10,12 @@ import { found, listOf } from './describe-schema.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import type { Originals } from './references.js'
 import { ENTRY_KEYS } from './registry.js'
+import { ID_PATTERN } from './schema-fields.js'
 import { validateLanguage, validatePluginConfig } from './validate.js'
 
 /** The keys of a list entry beside the plugin's name. */
 export const EntryKeys = {
-  id: Type.Optional(Type.String({ title: 'an id', minLength: 1, maxLength: 100, examples: ['burst'], description: 'Tells two uses of one plugin apart.' })),
+  id: Type.Optional(Type.String({ title: 'an id', pattern: ID_PATTERN, examples: ['burst'], description: 'Tells two uses of one plugin apart.' })),
   stage: Type.Optional(Type.Enum([...STAGES], { description: 'The stage that it runs in, where the plugin allows several.' })),
   locked: Type.Optional(Type.Boolean({ default: false, description: 'Forbids inner lists to change or remove it.' })),
   timeout: Type.Optional(Duration({ default: DEFAULTS.pluginTimeout, examples: ['2s'], description: 'How long one step of it may take.' }))

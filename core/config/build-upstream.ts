@@ -1,8 +1,8 @@
-import { createPrivateKey, X509Certificate } from 'node:crypto'
 import type { ConfigPath } from '../errors.js'
 import type { RouteTimeouts, TargetConfig, UpstreamConfig, UpstreamTlsConfig } from '../route.js'
 import { readDuration, resolveFile, type BuildContext } from './build-context.js'
 import { DEFAULTS } from './defaults.js'
+import { pairProblem, pemProblem } from './pem.js'
 import { showText } from './secrets.js'
 import type { RawUpstream } from './schema.js'
 
@@ -59,28 +59,21 @@ function readTls (raw: NonNullable<RawUpstream['tls']>, at: ConfigPath, texts: s
   const pem = (key: 'ca' | 'cert' | 'key'): string | null => {
     const value = raw[key]
     if (value === undefined) return null
-    if (value.includes('-----BEGIN ')) return checkPem(value, key, [...at, key], context)
-    const read = context.readText(resolveFile(value, [...at, key], context))
-    if ('problem' in read) {
-      findings.add({ path: [...at, key], message: `the file "${value}" can not be read: ${read.problem}`, remedy: 'name a PEM file, relative to this one' })
-      return null
-    }
-    texts.push(read.text)
-    return checkPem(read.text, key, [...at, key], context)
+    const content = value.includes('-----BEGIN ') ? { text: value } : context.readText(resolveFile(value, [...at, key], context))
+    const wrong = 'problem' in content
+      ? { message: `the file "${value}" can not be read: ${content.problem}`, remedy: 'name a PEM file, relative to this one' }
+      : pemProblem(content.text, key === 'key' ? 'key' : 'certificate')
+    if (wrong !== null) findings.add({ path: [...at, key], ...wrong })
+    if (!('text' in content)) return null
+    if (content.text !== value) texts.push(content.text)
+    return content.text
   }
   if ((raw.cert === undefined) !== (raw.key === undefined)) {
     findings.add({ path: at, message: raw.cert === undefined ? 'there is a key without its certificate' : 'there is a certificate without its key', remedy: 'give both cert and key' })
   }
-  return { ca: pem('ca'), cert: pem('cert'), key: pem('key'), serverName: raw.serverName ?? null, verify: raw.verify ?? true }
-}
-
-/** Whether OpenSSL can read it is better known now than at the first request. */
-function checkPem (text: string, key: string, at: ConfigPath, { findings }: BuildContext): string {
-  try {
-    if (key === 'key') createPrivateKey(text)
-    else new X509Certificate(text)
-  } catch {
-    findings.add({ path: at, message: `this is not a PEM ${key === 'key' ? 'private key without a passphrase' : 'certificate'}`, remedy: 'convert it with openssl' })
-  }
-  return text
+  const cert = pem('cert')
+  const key = pem('key')
+  const wrong = cert === null || key === null ? null : pairProblem(cert, key)
+  if (wrong !== null) findings.add({ path: [...at, 'key'], ...wrong })
+  return { ca: pem('ca'), cert, key, serverName: raw.serverName ?? null, verify: raw.verify ?? true }
 }

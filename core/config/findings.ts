@@ -15,8 +15,8 @@ export interface FindingList {
   add (finding: Draft): void
 }
 
-/** Makes an empty list. */
-export function createFindingList (limit = 1000): FindingList {
+/** Makes an empty list. The limit leaves room for one that says how many were left out. */
+export function createFindingList (limit = 999): FindingList {
   const items: Draft[] = []
   let omitted = 0
   return {

@@ -50,7 +50,7 @@ export interface LoadedConfig {
   /** Of all that the compiled projects depend on beside themselves. */
   rootHash: string
   projects: ReadonlyMap<string, { config: ProjectConfig, hash: string }>
-  /** Everything that was read or tried, absolute: what to watch. */
+  /** Everything that was read or tried, absolute, with the folders that patterns looked into: what to watch. */
   files: readonly string[]
   /** Authors' plugins by their file. */
   authorPlugins: ReadonlyMap<string, AuthorPluginBundle>

@@ -24,6 +24,7 @@ export function parseProject ({ text, name, origin, label, registry }: ProjectTe
   if (parsed.problems !== null) return { project: null, findings: parsed.problems.map(({ message, remedy, ...at }) => ({ path: [], message, remedy, position: { file: label, ...at } })) }
   const list = createFindingList()
   const at = ['projects', name]
+  for (const path of parsed.scan.notFinite) list.add({ path: [...at, ...path], message: 'a number has to be finite', remedy: 'write one with digits' })
   for (const path of parsed.scan.forbidden) list.add({ path: [...at, ...path], onKey: true, message: 'unknown key "__proto__"', remedy: 'remove it' })
   for (const finding of checkOrigin(parsed.value, origin, registry)) list.add({ ...finding, path: [...at, ...finding.path] })
   // What may not be there is not looked at further: it could name files.

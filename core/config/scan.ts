@@ -12,16 +12,21 @@ export interface RawScan {
   readonly references: readonly ConfigPath[]
   /** Keys `__proto__`, which are taken out: nothing behind the scan meets one. */
   readonly forbidden: readonly ConfigPath[]
+  /** Numbers such as `.inf` and `1e999`, which JSON can not carry. */
+  readonly notFinite: readonly ConfigPath[]
 }
 
 /** Walks a parsed file once, removing keys `__proto__` from it. */
 export function scanRaw (value: Raw): RawScan {
   const references: ConfigPath[] = []
   const forbidden: ConfigPath[] = []
+  const notFinite: ConfigPath[] = []
   const path: (string | number)[] = []
   const visit = (node: Raw): void => {
     if (typeof node === 'string') {
       if (node.includes('${')) references.push([...path])
+    } else if (typeof node === 'number') {
+      if (!Number.isFinite(node)) notFinite.push([...path])
     } else if (Array.isArray(node)) {
       for (let index = 0; index < node.length; index++) {
         path.push(index)
@@ -40,7 +45,7 @@ export function scanRaw (value: Raw): RawScan {
     }
   }
   visit(value)
-  return { references, forbidden }
+  return { references, forbidden, notFinite }
 }
 
 /** Why a value with aliases can not be used (it holds itself, or unfolds to too much), or null. */

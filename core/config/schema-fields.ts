@@ -4,6 +4,9 @@ import { Type, type TSchema } from 'typebox'
 /** What a project, upstream, plan or environment may be called. */
 export const NAME_PATTERN = '^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$'
 
+/** What an id of a route or a plugin use may be: one line of text. */
+export const ID_PATTERN = '^[^\\u0000-\\u001f\\u007f-\\u009f\\u2028\\u2029]{1,200}$'
+
 /** Marks the `plugins` lists in the schema: their entries are checked by hand, and described by the registry in the editors' schema. */
 export const PLUGIN_LIST = 'x-plugin-list'
 

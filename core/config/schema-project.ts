@@ -1,8 +1,8 @@
 /** Schemas of what belongs to one project. */
-import { Type } from 'typebox'
+import { Type, type Static } from 'typebox'
 import { Duration, Rate } from '../lib/schema-types.js'
 import { DEFAULTS } from './defaults.js'
-import { AccessLogTuning, Fields, NamedMap, PluginList, Text } from './schema-fields.js'
+import { AccessLogTuning, Fields, ID_PATTERN, NamedMap, PluginList, Text } from './schema-fields.js'
 
 const { upstreamTimeouts } = DEFAULTS
 
@@ -20,7 +20,8 @@ const Match = Fields({
   methods: Type.Optional(Type.Array(Text({ title: 'a method', pattern: '^[A-Za-z][A-Za-z-]*$', description: 'An HTTP method.', examples: ['GET'] }), { minItems: 1, examples: [['GET', 'POST']], description: 'Methods; any when left out. `GET` takes `HEAD` too.' })),
   hosts: Type.Optional(Type.Array(Host, { minItems: 1, examples: [['shop.example.com']], description: 'Hosts; any of the project\'s when left out.' })),
   headers: Type.Optional(Type.Record(Type.String({ pattern: '^[A-Za-z0-9!#$%&\'*+.^_`|~-]+$' }), ValueMatch, { title: 'header matches', additionalProperties: false, description: 'What request headers have to hold.' })),
-  query: Type.Optional(Type.Record(Type.String(), ValueMatch, { title: 'query matches', description: 'What query parameters have to hold.' }))
+  // Not a Record: its pattern for any key leaves out those with a line break.
+  query: Type.Optional(Type.Unsafe<Record<string, Static<typeof ValueMatch>>>({ type: 'object', title: 'query matches', additionalProperties: ValueMatch, description: 'What query parameters have to hold.' }))
 }, { title: 'a match', examples: [{ path: '/orders/*', methods: ['GET'] }], description: 'Which requests the route takes.' })
 
 const Rewrite = Type.Union([
@@ -31,7 +32,7 @@ const Rewrite = Type.Union([
 
 /** `routes[]`. */
 export const Route = Fields({
-  id: Type.Optional(Text({ title: 'a route id', description: 'Names the route in logs, metrics and findings; unique in its project. Made of methods and path when left out.', examples: ['orders'] })),
+  id: Type.Optional(Text({ title: 'a route id', pattern: ID_PATTERN, description: 'Names the route in logs, metrics and findings; unique in its project. Made of methods and path when left out.', examples: ['orders'] })),
   match: Match,
   upstream: Type.Optional(Text({ title: 'an upstream', description: 'A name of the project\'s `upstreams`; left out where a plugin answers.' })),
   rewrite: Type.Optional(Rewrite),

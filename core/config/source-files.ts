@@ -96,6 +96,7 @@ export function loadSourceFiles (options: SourceOptions, originals: Originals, f
       fail({ path: [], position: position([], false), message: `a configuration is a map of keys, and this is ${Array.isArray(content.value) ? 'a list' : 'a single value'}`, remedy: 'begin with a key like "listen:" or "projects:"' })
       return null
     }
+    for (const place of content.scan.notFinite) findings.add({ path: place, position: position(place, false), message: 'a number has to be finite', remedy: 'write one with digits' })
     for (const place of content.scan.forbidden) findings.add({ path: place, position: position(place, true), message: 'unknown key "__proto__"', remedy: 'remove it' })
     // What other environments refer to need not be there.
     const references = content.scan.references.filter((place) => place[0] !== 'environments' || place[1] === options.environment)

@@ -81,7 +81,7 @@ test('yaml: positions are where the slow parser sees keys and values', (t) => {
     visit(document, {
       Pair (_, pair, ancestors) {
         const path = pathOf([...ancestors, pair])
-        if (isScalar(pair.key) && pair.key.range != null && pair.key.source !== '') assert.deepEqual(index.locate(path, true), at(pair.key), `key ${JSON.stringify(path)} of ${text}`)
+        if (isScalar(pair.key) && pair.key.range !== null && pair.key.range !== undefined && pair.key.source !== '') assert.deepEqual(index.locate(path, true), at(pair.key), `key ${JSON.stringify(path)} of ${text}`)
         if (isScalar(pair.value) && pair.value.range![0] !== pair.value.range![1]) assert.deepEqual(index.locate(path, false), at(pair.value), `value ${JSON.stringify(path)} of ${text}`)
       },
       Scalar (key, node, ancestors) {

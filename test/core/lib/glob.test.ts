@@ -20,6 +20,12 @@ test('glob: names files by parts of their paths', (t) => {
   t.same(found('a.yaml/*'), [])
   t.same(found('gone/*'), [])
   t.same(expandGlob(path.join(directory, 'p', '*.yaml'), '/elsewhere'), [path.join(directory, 'p', 'd.yaml')], 'absolute')
+  const folders = (pattern: string): string[] => {
+    const looked = new Set<string>()
+    expandGlob(pattern, directory, looked)
+    return [...looked].map((folder) => path.relative(directory, folder)).sort()
+  }
+  t.same([folders('p/**/*.yaml'), folders('gone/*'), folders('a.yaml')], [['p', 'p/q', 'p/q/r', 'p/x.yaml'], ['gone'], []], 'where names may come and go')
   t.same([isGlob('a*'), isGlob('a?'), isGlob('a.yaml')], [true, true, false])
   t.end()
 })
