@@ -63,6 +63,34 @@ const config = record({
   errors: record({ docs: fc.constant('https://docs.example/') }), stop: record({ timeout: duration }), plugins, projects: map(name, project)
 }, ['listen'])
 
+/** A copy of `value` with `wrong` put in place of its nth part, or beside it. */
+function spoil (value: unknown, nth: number, wrong: unknown): unknown {
+  let left = nth
+  const visit = (node: unknown): unknown => {
+    if (left-- === 0) return wrong
+    if (Array.isArray(node)) return node.map(visit)
+    if (typeof node !== 'object' || node === null) return node
+    return Object.fromEntries(Object.entries(node).map(([key, one]) => [left === 0 && typeof wrong === 'string' ? wrong : key, visit(one)]))
+  }
+  return visit(value)
+}
+
+test('round trip: whatever is wrong with a configuration, loading gives findings with places and never throws', async (t) => {
+  const directory = mkdtempSync(path.join(tmpdir(), 'sluice-spoilt-'))
+  t.teardown(() => { rmSync(directory, { recursive: true }) })
+  const file = path.join(directory, 'gateway.yaml')
+  let refused = 0
+  const wrong = fc.oneof(text, fc.integer(), fc.double(), fc.boolean(), fc.constantFrom(null, [], {}, [[]], [null], { use: 'x.ts' }, { use: 1 }, '${X}', '${', '__proto__', 'constructor', '<<', 'toString', { a: { b: [1] } }, ''))
+  await fc.assert(fc.asyncProperty(config, fc.nat(80), wrong, fc.boolean(), async (raw, nth, value, overlaid) => {
+    const spoilt = spoil(JSON.parse(JSON.stringify(raw)), nth, value)
+    writeFileSync(file, dump(overlaid ? { ...raw as object, environments: { e: spoilt } } : spoilt))
+    const { findings } = await loadConfig({ file, environment: overlaid ? 'e' : null, env: {}, registry: TEST_REGISTRY, loadAuthorPlugin: async () => { throw new Error('there is none') } })
+    for (const { position, message } of findings) assert.ok(position !== null && position !== undefined && message !== '')
+    if (findings.length > 0) refused++
+  }), { numRuns: 500 })
+  t.ok(refused > 100, `${refused} were refused`)
+})
+
 test('round trip: a configuration gives the same values however it is written, and as it is shown', async (t) => {
   const directory = mkdtempSync(path.join(tmpdir(), 'sluice-round-trip-'))
   t.teardown(() => { rmSync(directory, { recursive: true }) })
