@@ -1,4 +1,5 @@
 import { load, YAMLException } from 'js-yaml'
+import { findMisreadItem } from './misread-item.js'
 import type { Raw } from './raw.js'
 import { aliasProblem, scanRaw, type RawScan } from './scan.js'
 import { explainSyntax, type TextProblem } from './syntax-problems.js'
@@ -26,6 +27,8 @@ export function parseYaml (text: string): ParsedYaml {
     throw error
   }
   if (value === undefined || value === null) return { problems: [{ line: 1, column: 1, message: 'the file is empty', remedy: 'write at least one key, for example "projects: {}"' }] }
+  const misread = findMisreadItem(text, value)
+  if (misread !== null) return { problems: [misread] }
   // Without an anchor there is no alias, and nothing to measure.
   const bomb = text.includes('&') ? aliasProblem(value) : null
   if (bomb !== null) return { problems: [{ line: 1, column: 1, ...bomb }] }

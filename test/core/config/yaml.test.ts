@@ -69,6 +69,22 @@ test('yaml: both parsers agree about texts that were cut and glued, wherever bot
   t.end()
 })
 
+test('yaml: an empty item that js-yaml would let swallow the outer list is a finding at its place, and nothing else is', (t) => {
+  for (const [text, place] of [
+    ['- - \n- - a', '1:3'], ['a:\n  - b:\n      -\n  - c', '3:7'], ['a:\n  -\n    - # none\n\n  # more\n  - c', '3:5'], ['- - -\r\n- a\r\n', '1:5'],
+    ['- - x\n  -\n- a', '2:3'],
+    ['- -\n  - a', null], ['- a\n-\n- b', null], ['a:\n- b:\n  -\n', null], ['a: |\n  - x:\n      -\n  - y\nc: 1', null], ['-\n  a: 1\n- b', null], ['a:\n  -\n    b: 1\n  - c', null]
+  ] as const) {
+    const { problems } = parseYaml(text)
+    t.equal(problems === null ? null : `${problems[0]?.line}:${problems[0]?.column}`, place, JSON.stringify(text))
+    if (place !== null) t.match(problems?.[0]?.remedy, 'null')
+  }
+  // Too large for a second reading: refused, and soon.
+  const large = `a:\n  - b:\n      -\n  - c\nd:\n${'  - eeeeeeeeeeeeeeeeeee\n'.repeat(30_000)}`
+  t.match(parseYaml(large).problems, [{ line: 3, column: 7 }])
+  t.end()
+})
+
 test('yaml: positions are where the slow parser sees keys and values', (t) => {
   fc.assert(fc.property(TEXTS, ({ text }) => {
     const lines = new LineCounter()
