@@ -61,7 +61,8 @@ test('yaml: both parsers agree about texts that were cut and glued, wherever bot
     } catch {
       return
     }
-    if (quick === undefined || slow === undefined || slow === null) return
+    // Any other file than a map is refused, whatever it holds.
+    if (typeof quick !== 'object' || quick === null || Array.isArray(quick) || slow === undefined || slow === null) return
     both++
     assert.deepEqual(quick, slow, JSON.stringify(text))
   }), { numRuns: 20_000 })
