@@ -31,8 +31,9 @@ const BAD_TARGET = invalid('request_target', 'The request target has to begin wi
 const NO_TRACE = refuse('METHOD_NOT_ALLOWED', { details: { reason: 'method' } })
 const BAD_EXPECT = refuse('EXPECTATION_FAILED', { details: { reason: 'expect' } })
 
-// RFC 9110 section 8.6 allows leading zeros; some parsers read them as octal, so a length with one is two lengths.
-const CONTENT_LENGTH = /^(0|[1-9][0-9]{0,15})$/
+// RFC 9110 section 8.6 allows leading zeros; some parsers read them as octal, so a length with one is two lengths. Fifteen
+// digits are exact in a double.
+const CONTENT_LENGTH = /^(0|[1-9][0-9]{0,14})$/
 const GIVEN_ID = /^[\x21-\x7e]{1,128}$/
 
 /**
