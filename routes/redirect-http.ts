@@ -1,6 +1,6 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { normalizeHost } from '../core/lib/host-name.js'
+import { hostNameOf } from '../core/lib/host-name.js'
 
 /** A plain port that only sends clients to the TLS one. */
 export interface RedirectPort {
@@ -9,21 +9,19 @@ export interface RedirectPort {
   close (): Promise<void>
 }
 
-// What a Host field may hold to be repeated in a Location: names, addresses, ports; nothing that ends the authority.
-const HOST = /^(\[[0-9A-Fa-f:.]+\]|[0-9A-Za-z._-]+)(:[0-9]{1,5})?$/
 const TARGET = /^\/[\x21-\x7e]*$/
 
 /** Opens the port: 308 to `https://` with the same host and target, 400 for a request that names none. The host is not looked up: whoever asks is sent back to the name that he used. */
 export async function openRedirectPort (options: { host: string, port: number, targetPort: () => number }): Promise<RedirectPort> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16 * 1024, connectionsCheckingInterval: 5_000 }, (req, res) => {
-    const { host } = req.headers
+    const host = req.headers.host === undefined ? null : hostNameOf(req.headers.host)
     const target = req.url ?? ''
-    if (host === undefined || !HOST.test(host) || !TARGET.test(target) || target.startsWith('//')) {
+    if (host === null || !TARGET.test(target) || target.startsWith('//')) {
       res.writeHead(400, { connection: 'close', 'content-length': 0 }).end()
       return
     }
     const port = options.targetPort()
-    const location = `https://${normalizeHost(host)}${port === 443 ? '' : `:${port}`}${target}`
+    const location = `https://${host}${port === 443 ? '' : `:${port}`}${target}`
     res.writeHead(308, { location, connection: 'close', 'content-length': 0 }).end()
   })
   await new Promise<void>((resolve, reject) => { server.once('error', reject).listen(options.port, options.host, resolve) })

@@ -2,11 +2,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { GatewayRequest } from '../context.js'
 import { HeaderList } from '../lib/header-list.js'
 import { FieldKind, connectionNames, removeNames } from '../lib/header-names.js'
+import { hostNameOf } from '../lib/host-name.js'
 import { normalizePath, pathProblem } from '../lib/path.js'
 import { type Refusal, refuse } from '../reply.js'
 import { clientAddressOf } from './client-address.js'
 import type { Connection } from './connection.js'
-import { hostNameOf } from './host-name.js'
 import { Http1Body } from './http1-body.js'
 import type { ListenPolicy } from './policy.js'
 
@@ -27,6 +27,7 @@ const BAD_TRANSFER_ENCODING = invalid('transfer_encoding', 'Transfer-Encoding ha
 const BAD_CONTENT_LENGTH = invalid('content_length', 'Content-Length has to be one decimal number.')
 const BAD_HOST = invalid('host', 'Exactly one valid Host field is needed.')
 const HOST_MISMATCH = invalid('host_mismatch', 'The request target names another host than the Host field.')
+const MISDIRECTED = refuse('MISDIRECTED_REQUEST', { details: { reason: 'server_name' } })
 const BAD_TARGET = invalid('request_target', 'The request target has to begin with "/" or "http://".')
 const NO_TRACE = refuse('METHOD_NOT_ALLOWED', { details: { reason: 'method' } })
 const BAD_EXPECT = refuse('EXPECTATION_FAILED', { details: { reason: 'expect' } })
@@ -115,14 +116,17 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
 
   const host = authority === null ? (req.httpVersionMinor === 0 ? '' : null) : hostNameOf(authority)
   if (host === null) return BAD_HOST
+  // What a client names in TLS chose its certificate; another Host behind it is out for what that name may not reach. Proxies that
+  // are trusted name themselves there.
+  if (connection.serverName !== null && connection.serverName !== host && host !== '' && !connection.trusted) return MISDIRECTED
 
   let origin = target
   if (target.charCodeAt(0) !== 0x2f) {
-    const absolute = /^https?:\/\/([^/?#]*)(.*)$/i.exec(target)
+    const absolute = /^(https?):\/\/([^/?#]*)(.*)$/i.exec(target)
     if (absolute === null) return BAD_TARGET
+    const [, scheme, named, rest] = absolute as unknown as [string, string, string, string]
     // RFC 9112 section 3.2.2: the target's authority counts; one that contradicts Host is a confusion nobody needs.
-    if (hostNameOf(absolute[1] as string) !== host) return HOST_MISMATCH
-    const rest = absolute[2] as string
+    if (hostNameOf(named) !== host || (authority !== null && portOf(named, scheme) !== portOf(authority, scheme))) return HOST_MISMATCH
     origin = rest.startsWith('/') ? rest : `/${rest}`
   }
   if (origin.includes('#')) return BAD_TARGET
@@ -152,6 +156,11 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
     body: hasBody ? new Http1Body(req, res, length, expect, limits) : null,
     givenId
   }
+}
+
+function portOf (authority: string, scheme: string): number {
+  const port = /:([0-9]+)$/.exec(authority)?.[1]
+  return port === undefined ? (scheme.length === 5 ? 443 : 80) : Number(port)
 }
 
 // What may stand raw in a query. undici refuses anything else, and a CR or LF would end the request line.
