@@ -1,6 +1,7 @@
 import { CompiledProject } from './compiled-project.js'
 import { endpointRoutes } from './endpoints.js'
 import { ConfigError, GatewayError } from './errors.js'
+import { createFindingSet } from './finding-set.js'
 import { CreateError, compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute, RequestStats } from './pipeline/compiled-route.js'
 import { orderSteps, satisfiedSteps, type PluginLookup, type ResolvedUse } from './pipeline/order.js'
@@ -30,17 +31,25 @@ export const NOT_FOUND = refuse('NOT_FOUND')
 const NOBODY_ANSWERS = refuse('NOT_FOUND', { details: { reason: 'route_without_answer' } })
 
 /**
- * Compiles one project: its upstreams, and each route's steps into a pipeline. Throws ConfigError with the place of a plugin whose
+ * Compiles one project: its upstreams, and each route's steps into a pipeline. Throws ConfigError with the places of all plugins whose
  * `create` failed; what was made until then is closed.
  */
 export async function compileProject (config: ProjectConfig, hash: string, root: GatewayConfig, services: CompileServices): Promise<CompiledProject> {
   const pipelines: CompiledPipeline[] = []
   const upstreams = new Map<string, Upstream>()
-  const compileSteps = async (steps: readonly ResolvedUse[], route: string | null, endpoint: string | null): Promise<CompiledPipeline> => {
-    const made = compilePipeline(steps, (step) => createPluginHost(services.host, step, config.name, route), endpoint)
-    const pipeline = made instanceof Promise ? await made : made
-    pipelines.push(pipeline)
-    return pipeline
+  const findings = createFindingSet()
+  // Null where a plugin could not be created: the others are tried all the same, so that everything wrong is told at once.
+  const compileSteps = async (steps: readonly ResolvedUse[], route: string | null, endpoint: string | null): Promise<CompiledPipeline | null> => {
+    try {
+      const made = compilePipeline(steps, (step) => createPluginHost(services.host, step, config.name, route), endpoint)
+      const pipeline = made instanceof Promise ? await made : made
+      pipelines.push(pipeline)
+      return pipeline
+    } catch (error) {
+      if (!(error instanceof CreateError)) throw error
+      findings.add(error.findings)
+      return null
+    }
   }
   try {
     for (const upstream of Object.values(config.upstreams)) upstreams.set(upstream.name, createUpstream(upstream, targetsOf(upstream, services), services.pools))
@@ -49,13 +58,18 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     for (const route of config.routes) {
       const { steps } = orderSteps({ gateway: root.plugins, project: config.plugins, route: route.plugins }, services.lookUp, services.registry.values())
       const upstream = route.upstream === null ? null : upstreams.get(route.upstream) ?? null
-      routes.push({ config: route, value: compileRoute(config, route, await compileSteps(steps, route.id, null), upstream, targets, services.statsFor(config.name, route.id)) })
+      const pipeline = await compileSteps(steps, route.id, null)
+      if (findings.full) break
+      if (pipeline !== null) routes.push({ config: route, value: compileRoute(config, route, pipeline, upstream, targets, services.statsFor(config.name, route.id)) })
     }
     for (const endpoint of endpointRoutes(config, root, services.lookUp, services.registry.values())) {
-      routes.push({ config: endpoint.config, value: compileRoute(config, endpoint.config, await compileSteps(endpoint.steps, endpoint.config.id, endpoint.key), null, targets, services.statsFor(config.name, endpoint.config.id)) })
+      const pipeline = await compileSteps(endpoint.steps, endpoint.config.id, endpoint.key)
+      if (pipeline !== null) routes.push({ config: endpoint.config, value: compileRoute(config, endpoint.config, pipeline, null, targets, services.statsFor(config.name, endpoint.config.id)) })
     }
     const outer = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
-    const fallback = fallbackRoute(config.name, await compileSteps(satisfiedSteps(outer.steps), null, null), services.statsFor(config.name, null))
+    const rest = await compileSteps(satisfiedSteps(outer.steps), null, null)
+    if (rest === null || findings.items.length > 0) throw new ConfigError(findings.items)
+    const fallback = fallbackRoute(config.name, rest, services.statsFor(config.name, null))
     return new CompiledProject({
       config, hash, fallback, pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
       onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: String(error) }, 'a plugin failed to close') }
@@ -63,8 +77,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
   } catch (error) {
     for (const upstream of upstreams.values()) upstream.release()
     for (const pipeline of pipelines) void pipeline.close()
-    if (!(error instanceof CreateError)) throw error
-    throw new ConfigError(error.findings)
+    throw error
   }
 }
 

@@ -154,6 +154,13 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     return exchange
   }
 
+  /** Lets go of an exchange that was opened only to see what would serve it. */
+  discard (exchange: Exchange): void {
+    this.active--
+    if (this.active === 0) this.idle?.()
+    ;(exchange.owner as CompiledProject | null)?.leave()
+  }
+
   private methodNotAllowed (project: CompiledProject, request: GatewayRequest): Refusal | null {
     const allowed = project.router.allowed(request)
     return allowed.length === 0 ? null : refuse('METHOD_NOT_ALLOWED', { headers: ['allow', allowed.join(', ')] })

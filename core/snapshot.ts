@@ -1,6 +1,7 @@
 import { compileProject, fallbackRoute, type CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
 import { ConfigError } from './errors.js'
+import { createFindingSet } from './finding-set.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
 import { compilePipeline, CreateError, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute } from './pipeline/compiled-route.js'
@@ -47,7 +48,8 @@ const SLICE_MS = 4
 
 /**
  * Builds the next snapshot beside the current one: projects with an unchanged hash are taken over as they are. Compiling happens in
- * slices, so that traffic goes on. Throws ConfigError; what was compiled until then is disposed of and the current one is untouched.
+ * slices, so that traffic goes on. Throws ConfigError with what is wrong with all of the projects; what was compiled is disposed of and
+ * the current one is untouched.
  */
 export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, shared: Omit<CompileServices, 'lookUp'>): Promise<Snapshot> {
   const { root, rootHash, authorPlugins } = input
@@ -56,6 +58,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
   const projects = new Map<string, CompiledProject>()
   const made: CompiledProject[] = []
   let pipeline: CompiledPipeline | null = null
+  const findings = createFindingSet()
   let sliceEnd = performance.now() + SLICE_MS
   try {
     for (const [name, hash] of input.hashes) {
@@ -66,9 +69,15 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     const again = missing.map(({ config, hash }) => ({ config, hash }))
     for await (const batch of both(again, input.changed)) {
       for (const { config, hash } of batch) {
-        const project = await compileProject(config, hash, root, services)
-        made.push(project)
-        projects.set(project.name, project)
+        try {
+          const project = await compileProject(config, hash, root, services)
+          made.push(project)
+          projects.set(project.name, project)
+        } catch (error) {
+          if (!(error instanceof ConfigError)) throw error
+          findings.add(error.findings)
+          if (findings.full) throw new ConfigError(findings.items)
+        }
         if (performance.now() > sliceEnd) {
           await new Promise((resolve) => setImmediate(resolve))
           sliceEnd = performance.now() + SLICE_MS
@@ -77,6 +86,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     }
     const steps = satisfiedSteps(orderSteps({ gateway: root.plugins, project: [], route: [] }, services.lookUp, services.registry.values()).steps)
     pipeline = await compilePipeline(steps, (step) => createPluginHost(services.host, step, null, null))
+    if (findings.items.length > 0) throw new ConfigError(findings.items)
     const identityHeaders = new Set<string>()
     for (const plugin of [...services.registry.values(), ...authorPlugins.values()]) for (const header of plugin.identityHeaders) identityHeaders.add(header)
     return {
@@ -93,7 +103,8 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     for (const project of made) project.retire()
     if (pipeline !== null) void pipeline.close()
     if (!(error instanceof CreateError)) throw error
-    throw new ConfigError(error.findings)
+    findings.add(error.findings)
+    throw new ConfigError(findings.items)
   }
 }
 

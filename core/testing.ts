@@ -105,7 +105,8 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
     },
     plugin,
     stage: plugin.stages[0] as ResolvedUse['stage'],
-    level: 'route'
+    level: 'route',
+    replaces: null
   }
   const project = options.project ?? 'test'
   const route = options.route ?? 'test'

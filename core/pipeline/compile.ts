@@ -1,5 +1,5 @@
 import type { RequestContext, ResponseContext, LogContext, BodyMode, Decision, Pass, PluginInstance } from '../plugin.js'
-import { ConfigError, type Finding } from '../errors.js'
+import { ConfigError, type ConfigPath, type Finding } from '../errors.js'
 import type { Host } from '../host.js'
 import { parseSize } from '../lib/units.js'
 import type { ResolvedUse } from './order.js'
@@ -16,7 +16,12 @@ export interface StepInfo {
   readonly id: string
   readonly stage: string
   readonly level: ResolvedUse['level']
+  readonly locked: boolean
   readonly timeoutMs: number
+  /** Where the configuration has it. */
+  readonly at: ConfigPath
+  /** Where the outer use is that it replaced, or null. */
+  readonly replaces: ConfigPath | null
 }
 
 /** The hooks of one kind in the order in which they run, with the position of the step that each belongs to. */
@@ -107,7 +112,7 @@ async function closeAll (made: readonly (PluginInstance | Promise<PluginInstance
 }
 
 function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[], endpoint: string | null): CompiledPipeline {
-  const instances = endpoint === null ? created : created.map((instance, i) => i === created.length - 1 ? endpointOnly(instance, endpoint) : instance)
+  const instances = endpoint === null ? created : created.map((instance, i) => i === created.length - 1 ? endpointOnly(instance, endpoint, steps[i] as ResolvedUse) : instance)
   const request: RequestHook[] = []
   const requestAt: number[] = []
   const response: ResponseHook[] = []
@@ -141,7 +146,9 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
     if (instance.log !== undefined) log.push(instance.log.bind(instance) as LogHook)
   })
   return {
-    steps: steps.map(({ use, stage, level }) => ({ plugin: use.name, id: use.id, stage, level, timeoutMs: use.timeoutMs })),
+    steps: steps.map(({ use, stage, level, replaces }) => ({
+      plugin: use.name, id: use.id, stage, level, locked: use.locked, timeoutMs: use.timeoutMs, at: use.at, replaces: replaces?.at ?? null
+    })),
     request: request.length === 0 ? null : { hooks: request, positions: requestAt },
     response: response.length === 0 ? null : { hooks: response, positions: responseAt, wantsBody },
     error: error.length === 0 ? null : { hooks: error, positions: errorAt },
@@ -153,9 +160,9 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
   }
 }
 
-function endpointOnly (instance: PluginInstance, endpoint: string): PluginInstance {
+function endpointOnly (instance: PluginInstance, endpoint: string, step: ResolvedUse): PluginInstance {
   const handler = instance.endpoints?.[endpoint]
-  if (handler === undefined) throw new TypeError(`the plugin declares the endpoint "${endpoint}" and its create returns no handler for it`)
+  if (handler === undefined) throw new CreateError(step, new TypeError(`it declares the endpoint "${endpoint}" and its create returns no handler for it`))
   return { request: handler, close: () => instance.close?.() }
 }
 

@@ -1,3 +1,4 @@
+import type { ConfigPath } from '../errors.js'
 import { QueryReader } from '../lib/query-reader.js'
 import { candidatesOf, compareCandidates, type CompiledRoute } from './candidates.js'
 import { matchesHost, unmet, type RouteQuery } from './predicates.js'
@@ -6,6 +7,8 @@ import { comparePaths, type RoutePath } from './route-path.js'
 /** What became of one route for one request. */
 export interface Explanation {
   readonly id: string
+  /** Where the configuration has it; for a plugin's endpoint, where it has the plugin. */
+  readonly at: ConfigPath
   readonly outcome: 'wins' | 'loses' | 'no match'
   /** Why, without a full stop. */
   readonly reason: string
@@ -22,12 +25,12 @@ export function explainRoutes<T> (
   const reader = new QueryReader()
   const path = below === '' ? '/' : below
   return [...routes].sort(compareRoutes).map((route) => {
-    const { id } = route.config
+    const { id, at } = route.config
     const mismatch = mismatchOf(route, path, request, method, reader)
-    if (mismatch !== null) return { id, outcome: 'no match', reason: mismatch }
-    if (route !== winner) return { id, outcome: 'loses', reason: winner === null ? 'nothing is served' : whyLess(route, winner) }
-    if (rival === null) return { id, outcome: 'wins', reason: 'the most specific route that matches' }
-    return { id, outcome: 'loses', reason: `ambiguous: ${rival.reading} would be ${rival.route === null ? 'served by nothing of this project' : `served by ${rival.route.config.id}`}` }
+    if (mismatch !== null) return { id, at, outcome: 'no match', reason: mismatch }
+    if (route !== winner) return { id, at, outcome: 'loses', reason: winner === null ? 'nothing is served' : whyLess(route, winner) }
+    if (rival === null) return { id, at, outcome: 'wins', reason: 'the most specific route that matches' }
+    return { id, at, outcome: 'loses', reason: `ambiguous: ${rival.reading} would be ${rival.route === null ? 'served by nothing of this project' : `served by ${rival.route.config.id}`}` }
   })
 }
 

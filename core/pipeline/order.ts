@@ -12,6 +12,8 @@ export interface ResolvedUse {
   readonly stage: Stage
   /** Which list put it there. */
   readonly level: 'gateway' | 'project' | 'route'
+  /** The use of an outer list in whose place it stands, or null. */
+  readonly replaces: PluginUse | null
 }
 
 /** The `plugins` lists that make up one pipeline, outermost first. */
@@ -27,7 +29,7 @@ export interface Order {
   readonly findings: readonly Finding[]
 }
 
-interface Placed { use: PluginUse, level: ResolvedUse['level'] }
+interface Placed { use: PluginUse, level: ResolvedUse['level'], replaces: PluginUse | null }
 
 /**
  * Puts the steps of a route in order: stage by stage, and within a stage as the lists name them, gateway, project, route.
@@ -38,7 +40,7 @@ export function orderSteps (lists: UseLists, lookUp: PluginLookup, registry: Ite
   const findings: Finding[] = []
   const placed = placeUses(lists, findings)
   const steps: ResolvedUse[] = []
-  for (const { use, level } of placed) {
+  for (const { use, level, replaces } of placed) {
     const plugin = lookUp(use)
     // An unknown name is the config schema's finding; here there is nothing to order.
     if (plugin === undefined) continue
@@ -51,7 +53,7 @@ export function orderSteps (lists: UseLists, lookUp: PluginLookup, registry: Ite
       })
       continue
     }
-    steps.push({ use, plugin, stage, level })
+    steps.push({ use, plugin, stage, level, replaces })
   }
   const rank = (stage: Stage): number => STAGES.indexOf(stage)
   steps.sort((a, b) => rank(a.stage) - rank(b.stage))
@@ -102,8 +104,8 @@ function placeUses (lists: UseLists, findings: Finding[]): Placed[] {
         if (outer === undefined) {
           findings.push({ path: use.at, message: `there is no plugin "${use.name}"${use.hasId ? ` with the id "${use.id}"` : ''} to remove`, remedy: 'take this entry away' })
         } else placed.splice(at, 1)
-      } else if (outer === undefined) placed.push({ use, level })
-      else placed[at] = { use, level }
+      } else if (outer === undefined) placed.push({ use, level, replaces: null })
+      else placed[at] = { use, level, replaces: outer.use }
     }
   }
   return placed

@@ -109,6 +109,7 @@ export abstract class StepRunner extends ContextBase {
           return
         }
         this.await(decision, this.timeoutOf(position), (late) => {
+          if (this.trace !== null) this.note(position, 'error', late instanceof Reply ? `reply ${late.status}` : 'next', since)
           if (late instanceof Reply) this.takeReply(late, position)
           else this.runError(error, failedAt, i + 1)
         }, (second) => {
@@ -143,7 +144,10 @@ export abstract class StepRunner extends ContextBase {
         this.await(pass, this.timeoutOf(position), () => {
           if (this.trace !== null) this.note(position, 'response', 'next', since)
           this.runResponse(below, i + 1)
-        }, (error) => { this.failStep(error, position) })
+        }, (error) => {
+          if (this.trace !== null) this.note(position, 'response', 'failed', since)
+          this.failStep(error, position)
+        })
         return false
       }
     }
