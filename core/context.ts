@@ -103,8 +103,8 @@ export interface ResponseSink {
   readonly bytesWritten: number
   /** Called when `write` may go on after it returned false. */
   onDrain: (() => void) | null
-  /** Called once: after the last byte, or when the client went (`complete` false). */
-  onClose: ((complete: boolean) => void) | null
+  /** Called once: after the last byte, or when the client went (`complete` false). `unwritable`: why the head could not be written, or null. */
+  onClose: ((complete: boolean, unwritable: unknown) => void) | null
   /** Non-null when the connection may become a tunnel: sends the 101 and hands over the connection with what came behind the request. */
   readonly tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null
   /** An interim answer (1xx but 101). Dropped where the client can not take it. */

@@ -101,7 +101,7 @@ export class MemorySink implements ResponseSink {
   closed = false
   bytesWritten = 0
   onDrain: (() => void) | null = null
-  onClose: ((complete: boolean) => void) | null = null
+  onClose: ((complete: boolean, unwritable: unknown) => void) | null = null
   readonly tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null = null
   readonly done: Promise<MemoryAnswer>
   private readonly maxBytes: number
@@ -146,7 +146,7 @@ export class MemorySink implements ResponseSink {
     this.closed = true
     // Like a socket's close: after whoever wrote has returned.
     queueMicrotask(() => {
-      this.onClose?.(complete)
+      this.onClose?.(complete, null)
       this.resolve({ status: this.status, headers: new HeaderList(this.headers.slice()), body: Buffer.concat(this.pieces), trailers, complete })
     })
   }

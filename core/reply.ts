@@ -1,3 +1,4 @@
+import { checkField } from './lib/header-list.js'
 import { ERROR_CODES, type ErrorCode, type ErrorOptions } from './errors.js'
 
 /**
@@ -38,7 +39,7 @@ export interface ReplyInit {
   body?: unknown
 }
 
-/** Makes a Reply: `reply(200, { body: { ok: true } })`. Throws TypeError for a header that would split the message. */
+/** Makes a Reply: `reply(200, { body: { ok: true } })`. Throws TypeError for a header that can not be written. */
 export function reply (status: number, init: ReplyInit = {}): Reply {
   if (!Number.isInteger(status) || status < 200 || status > 599) throw new TypeError(`${status} is not a final HTTP status`)
   const headers: string[] = []
@@ -47,7 +48,7 @@ export function reply (status: number, init: ReplyInit = {}): Reply {
     const lower = name.toLowerCase()
     if (lower === 'content-type') typed = true
     for (const one of typeof value === 'string' ? [value] : value) {
-      if (/[\0\r\n]/.test(one)) throw new TypeError(`the value of header "${lower}" holds CR, LF or NUL`)
+      checkField(lower, one)
       headers.push(lower, one)
     }
   }

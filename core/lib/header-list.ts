@@ -43,10 +43,10 @@ export class HeaderList {
     return false
   }
 
-  /** Replaces all fields of that name by one, in the first one's place, or adds it. Throws TypeError for a value with CR, LF or NUL. */
+  /** Replaces all fields of that name by one, in the first one's place, or adds it. Throws TypeError for what is no field (`checkField`). */
   set (name: string, value: string): void {
     const lower = name.toLowerCase()
-    checkValue(lower, value)
+    checkField(lower, value)
     const { flat } = this
     for (let i = 0; i < flat.length; i += 2) {
       if (flat[i] !== lower) continue
@@ -57,10 +57,10 @@ export class HeaderList {
     flat.push(lower, value)
   }
 
-  /** Adds a field behind those that are there. Throws TypeError for a value with CR, LF or NUL. */
+  /** Adds a field behind those that are there. Throws TypeError for what is no field (`checkField`). */
   append (name: string, value: string): void {
     const lower = name.toLowerCase()
-    checkValue(lower, value)
+    checkField(lower, value)
     this.flat.push(lower, value)
   }
 
@@ -100,11 +100,12 @@ function removeFrom (flat: string[], lower: string, from: number): boolean {
   return removed
 }
 
-// RFC 9110 section 5.5: field values hold no CR, LF or NUL; letting one through would split the message.
-const FORBIDDEN_IN_VALUE = /[\0\r\n]/
+// RFC 9110 section 5.5: CR, LF or NUL would split the message; no other control character is allowed either, and one character is one byte.
+const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
-function checkValue (name: string, value: string): void {
-  if (FORBIDDEN_IN_VALUE.test(value)) throw new TypeError(`the value of header "${name}" holds CR, LF or NUL`)
+/** Throws TypeError for a name that is no token, and for a value with a control character or one that latin1 does not have: neither can be written. */
+export function checkField (name: string, value: string): void {
+  if (FORBIDDEN_IN_VALUE.test(value)) throw new TypeError(`the value of header "${name}" holds a control character (CR, LF, NUL) or one beyond latin1`)
   if (!TOKEN.test(name)) throw new TypeError(`"${name}" is not a header name`)
 }

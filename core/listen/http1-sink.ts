@@ -14,6 +14,9 @@ export interface SinkState {
   draining: boolean
 }
 
+/** What Node writes of a reason phrase. undici reads it as UTF-8: what it could not read can not be written, and the status says the same. */
+const REASON = /^[\t\x20-\x7e\x80-\xff]*$/
+
 // Sinks whose head waits for its body. One immediate serves all of a turn: what did not complete by then goes out as it is, so
 // that no byte is held longer than the turn in which it came.
 let waiting: Http1Sink[] = []
@@ -30,7 +33,7 @@ export class Http1Sink implements ResponseSink {
   closed = false
   bytesWritten = 0
   onDrain: (() => void) | null = null
-  onClose: ((complete: boolean) => void) | null = null
+  onClose: ((complete: boolean, unwritable: unknown) => void) | null = null
   tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null = null
 
   private readonly res: ServerResponse
@@ -43,6 +46,7 @@ export class Http1Sink implements ResponseSink {
   private heldLength = 0
   private unflushed = false
   private draining = false
+  private unwritable: unknown = null
 
   constructor (res: ServerResponse, body: Http1Body | null, state: SinkState) {
     this.res = res
@@ -56,7 +60,7 @@ export class Http1Sink implements ResponseSink {
     this.closed = true
     this.heldHeaders = null
     if (this.body !== null && !this.body.complete) this.body.abandon()
-    this.onClose?.(this.res.writableFinished)
+    this.onClose?.(this.res.writableFinished, this.unwritable)
   }
 
   /** The request may tunnel: once 101 is sent the connection is no longer HTTP's. */
@@ -64,7 +68,7 @@ export class Http1Sink implements ResponseSink {
     this.tunnel = (reason, headers) => {
       this.headSent = true
       this.tunnel = null
-      let text = `HTTP/1.1 101 ${reason === '' ? 'Switching Protocols' : reason}\r\n`
+      let text = `HTTP/1.1 101 ${reason === '' || !REASON.test(reason) ? 'Switching Protocols' : reason}\r\n`
       for (let i = 0; i < headers.length; i += 2) text += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`
       this.res.off('close', this.closing)
       this.res.detachSocket(socket as Socket)
@@ -72,7 +76,7 @@ export class Http1Sink implements ResponseSink {
       socket.once('close', () => {
         if (this.closed) return
         this.closed = true
-        this.onClose?.(true)
+        this.onClose?.(true, null)
       })
       return { socket, head }
     }
@@ -116,13 +120,23 @@ export class Http1Sink implements ResponseSink {
       this.heldLength = length
       return
     }
-    this.unflushed = true
-    this.writeHead(status, reason, headers)
+    this.unflushed = this.writeHead(status, reason, headers)
   }
 
-  private writeHead (status: number, reason: string, headers: string[]): void {
-    if (reason === '') this.res.writeHead(status, headers)
-    else this.res.writeHead(status, reason, headers)
+  /**
+   * Serialises the head. Node refuses what it can not write; steps and upstreams are checked before they come here, so whatever is left
+   * is a bug, and costs this one connection: a throw would come out of an immediate, where nobody catches it.
+   */
+  private writeHead (status: number, reason: string, headers: string[]): boolean {
+    try {
+      if (reason === '' || !REASON.test(reason)) this.res.writeHead(status, headers)
+      else this.res.writeHead(status, reason, headers)
+      return true
+    } catch (error) {
+      this.unwritable = error
+      this.abort()
+      return false
+    }
   }
 
   /** Sends what is being held. */
@@ -130,7 +144,7 @@ export class Http1Sink implements ResponseSink {
     const { heldHeaders, heldBody } = this
     if (heldHeaders !== null) {
       this.heldHeaders = null
-      this.writeHead(this.heldStatus, this.heldReason, heldHeaders)
+      if (!this.writeHead(this.heldStatus, this.heldReason, heldHeaders)) return
       this.unflushed = true
       if (heldBody !== null) { this.heldBody = null; this.unflushed = false; this.res.write(heldBody) }
     }
@@ -159,7 +173,7 @@ export class Http1Sink implements ResponseSink {
     this.unflushed = false
     if (heldHeaders !== null) {
       this.heldHeaders = null
-      this.writeHead(this.heldStatus, this.heldReason, heldHeaders)
+      if (!this.writeHead(this.heldStatus, this.heldReason, heldHeaders)) return
       if (heldBody !== null) { endInOneWrite(this.res, latin1(heldBody as Buffer)); return }
     } else if (trailers !== null) {
       const pairs: [string, string][] = []
@@ -176,7 +190,7 @@ export class Http1Sink implements ResponseSink {
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'date') res.sendDate = false
     const linger = this.body !== null && !this.body.complete && (this.body.length === null || this.body.awaitsContinue || this.body.length - this.body.bytesRead > 64 * 1024)
     if (linger || this.mustClose()) headers.push('connection', 'close')
-    res.writeHead(status, headers)
+    if (!this.writeHead(status, '', headers)) return
     const payload = bodyless ? null : body
     if (payload !== null) this.bytesWritten = payload.length
     if (linger) { this.lingerAfter(payload); return }
@@ -208,7 +222,12 @@ export class Http1Sink implements ResponseSink {
   abort (): void {
     this.heldHeaders = null
     this.unflushed = false
-    this.res.destroy()
+    const { res } = this
+    const { socket } = res
+    // To HTTP/1.0 the end of the connection is the end of the answer: only a reset tells that this was not all of it. (A TLS connection
+    // that ends without a word of goodbye tells the same.)
+    if (res.req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
+    res.destroy()
   }
 }
 

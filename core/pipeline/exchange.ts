@@ -56,8 +56,9 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
 
   private completed = false
 
-  private readonly closed = (complete: boolean): void => {
+  private readonly closed = (complete: boolean, unwritable: unknown): void => {
     this.completed = complete
+    if (unwritable !== null) this.observer.bug(unwritable, this.id, 'response head')
     this.forget()
     if (!complete) {
       this.relay?.abort()

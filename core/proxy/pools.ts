@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
-import { Pool } from 'undici'
+import { Pool, buildConnector } from 'undici'
 import type { UpstreamTlsConfig } from '../route.js'
+import { RESET } from './upstream-errors.js'
 
 /** What makes two targets share a pool: everything that a connection depends on. */
 export interface PoolOptions {
@@ -16,6 +17,11 @@ export interface PoolOptions {
 export interface SharedPool {
   readonly pool: Pool
   readonly origin: string
+  /**
+   * Whether the request whose connection undici hands over at this moment is the first one on it: a loss of that connection is no
+   * race with an idle one that the other side closed.
+   */
+  readonly isFresh: () => boolean
   release (): void
 }
 
@@ -30,6 +36,7 @@ export interface PoolStats {
 
 interface Entry {
   pool: Pool
+  isFresh: () => boolean
   origin: string
   users: number
   closing: NodeJS.Timeout | null
@@ -50,7 +57,8 @@ export class PoolRegistry {
     const key = poolKey(options)
     let entry = this.entries.get(key)
     if (entry === undefined) {
-      entry = { pool: createPool(options), origin: options.origin, users: 0, closing: null }
+      const pool = createPool(options)
+      entry = { pool, isFresh: watchFreshness(pool), origin: options.origin, users: 0, closing: null }
       this.entries.set(key, entry)
     }
     if (entry.closing !== null) { clearTimeout(entry.closing); entry.closing = null }
@@ -60,6 +68,7 @@ export class PoolRegistry {
     return {
       pool: entry.pool,
       origin: entry.origin,
+      isFresh: entry.isFresh,
       release: () => {
         if (released) return
         released = true
@@ -111,8 +120,44 @@ function createPool (options: PoolOptions): Pool {
     keepAliveTimeout: 10_000,
     keepAliveMaxTimeout: 60_000,
     maxHeaderSize: 64 * 1024,
-    connect: { timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) }
+    connect: createConnector(options)
   })
+}
+
+/**
+ * How a pool connects. Two things are not undici's way: TLS verifies the name of the target (or the one that is configured), where
+ * undici takes it from the Host field, which may be the client's; and a reset is an error for every answer, where undici takes it
+ * for the end of one that has no other.
+ */
+function createConnector (options: PoolOptions): buildConnector.connector {
+  const connect = buildConnector({ timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) })
+  return (target, callback) => {
+    const { servername: _ofHostField, ...rest } = target
+    connect(rest, (...result) => {
+      if (result[0] === null) result[1].prependListener('error', renameReset)
+      callback(...result)
+    })
+  }
+}
+
+/** undici knows a reset by this code only. */
+function renameReset (error: NodeJS.ErrnoException): void {
+  if (error.code === 'ECONNRESET') error.code = RESET
+}
+
+/** undici tells of a connection and writes the request that waits for it in one go: what is asked in between is about that one. */
+function watchFreshness (pool: Pool): () => boolean {
+  let fresh = false
+  const over = (): void => { fresh = false }
+  pool.on('connect', () => {
+    fresh = true
+    queueMicrotask(over)
+  })
+  return () => {
+    const first = fresh
+    fresh = false
+    return first
+  }
 }
 
 /** Upstream TLS as `tls.connect` takes it; empty for null. */

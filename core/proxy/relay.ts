@@ -78,6 +78,7 @@ export class Relay implements UpstreamCall, Ticking {
   private body: RequestBodyStream | null = null
   private tried: Target[] | null = null
   private retried = false
+  private fresh = false
   private responseStarted = false
   private done = false
   private paused = false
@@ -92,7 +93,9 @@ export class Relay implements UpstreamCall, Ticking {
   start (nowMs: number): void {
     this.dispatchedAt = nowMs
     ticker.add(this)
-    this.attempt(nowMs)
+    const target = this.nextTarget()
+    if (target === null) this.fail(new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'no_target' } }))
+    else this.attempt(target, nowMs)
   }
 
   resume (): void {
@@ -109,13 +112,8 @@ export class Relay implements UpstreamCall, Ticking {
     this.body?.destroy()
   }
 
-  private attempt (nowMs: number): void {
+  private attempt (target: Target, nowMs: number): void {
     const { plan } = this
-    const target = plan.target !== null && this.tried === null ? plan.target : plan.target === null ? plan.upstream.next(this.tried) : null
-    if (target === null) {
-      this.fail(new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'no_target' } }))
-      return
-    }
     this.target = target
     this.activeAt = nowMs
     this.abortRequest = null
@@ -136,8 +134,10 @@ export class Relay implements UpstreamCall, Ticking {
       method: plan.method as Dispatcher.HttpMethod,
       path: targetPath(target, plan),
       headers: upstreamHeaders(this.request, plan, hostFor(target, plan, this.request), contentLength),
-      body: payload
-    }, this)
+      body: payload,
+      // Only has to stay the same: left out, undici would take it from the Host field, and reconnect whenever that one changes.
+      servername: target.authority
+    } as Dispatcher.DispatchOptions, this)
   }
 
   private readonly touch = (): void => { this.activeAt = performance.now() }
@@ -146,6 +146,7 @@ export class Relay implements UpstreamCall, Ticking {
   onConnect (abort: (error?: Error) => void): void {
     if (this.done) { abort(); return }
     this.abortRequest = abort
+    this.fresh = (this.target as Target).shared.isFresh()
   }
 
   /** undici: the first byte of an answer is there. */
@@ -156,14 +157,19 @@ export class Relay implements UpstreamCall, Ticking {
     if (this.done) return true
     const now = performance.now()
     this.activeAt = now
+    const headers = cleanResponseHeaders(raw)
+    if (headers === null || status < 100) {
+      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: headers === null ? 'transfer_coding' : 'status' } }))
+      return true
+    }
     if (status < 200) {
-      this.owner.relayInform(status, cleanResponseHeaders(raw))
+      this.owner.relayInform(status, headers)
       return true
     }
     this.headAt = now
     this.resumeBody = resume
     const bodyless = this.plan.method === 'HEAD' || status === 204 || status === 304
-    const flowing = this.owner.relayHead(status, reason, cleanResponseHeaders(raw), bodyless)
+    const flowing = this.owner.relayHead(status, reason, headers, bodyless)
     if (bodyless && !this.done) {
       // Complete by definition (RFC 9112 section 6.3). undici takes a Content-Length here for a promise and reports a mismatch later.
       this.finish()
@@ -193,16 +199,19 @@ export class Relay implements UpstreamCall, Ticking {
   onError (error: Error): void {
     if (this.done) return
     const connected = this.abortRequest !== null
-    if (!connected && this.mayTryNext(error)) {
-      (this.tried ??= []).push(this.target as Target)
-      const next = this.plan.target === null && this.tried.length < this.plan.upstream.targets.length
-      if (next) { this.attempt(performance.now()); return }
-    } else if (connected && this.mayRepeat(error)) {
-      this.retried = true
-      this.attempt(performance.now())
-      return
+    if (connected ? this.mayRepeat(error) : this.mayTryNext(error)) {
+      if (connected) this.retried = true
+      else (this.tried ??= []).push(this.target as Target)
+      const target = this.nextTarget()
+      if (target !== null) { this.attempt(target, performance.now()); return }
     }
-    this.fail(upstreamError(error, connected))
+    this.fail(upstreamError(error, !connected ? 'connecting' : this.headAt !== 0 ? 'answered' : this.responseStarted ? 'answering' : 'sent'))
+  }
+
+  /** Where the next attempt goes: the target that a step chose, for as long as that one was not refused, or the next that was not. */
+  private nextTarget (): Target | null {
+    const { target, upstream } = this.plan
+    return target === null ? upstream.next(this.tried) : this.tried === null ? target : null
   }
 
   /** A connection that was never made has carried no byte: any request may go to another target. */
@@ -212,7 +221,7 @@ export class Relay implements UpstreamCall, Ticking {
 
   /** The other side had closed an idle connection as it was being reused: once more is safe for what has no body and no effect of repetition. */
   private mayRepeat (error: Error): boolean {
-    return !this.retried && !this.responseStarted && this.headAt === 0 && this.plan.body === null &&
+    return !this.retried && !this.fresh && !this.responseStarted && this.headAt === 0 && this.plan.body === null &&
       IDEMPOTENT.has(this.plan.method) && isConnectionLoss(error)
   }
 

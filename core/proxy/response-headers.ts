@@ -4,16 +4,21 @@ import { latin1 } from '../lib/latin1.js'
 /**
  * Turns undici's raw head into a flat list without hop-by-hop fields (RFC 9110 section 7.6.1): lower-case names, order and
  * duplicates kept. Bytes are read as latin1 and written as latin1 again, so that what is not ASCII passes unchanged.
+ * Null where the body is in a transfer coding other than `chunked`: nobody asked for one, and without its field the bytes mean something else.
  */
-export function cleanResponseHeaders (raw: readonly Buffer[]): string[] {
+export function cleanResponseHeaders (raw: readonly Buffer[]): string[] | null {
   const flat: string[] = []
   let listed: string[] | null = null
+  let chunked = false
   for (let i = 0; i < raw.length; i += 2) {
     const field = responseFields.lookUp(latin1(raw[i] as Buffer))
     switch (field.kind) {
       case FieldKind.hopByHop:
-      case FieldKind.transferEncoding:
       case FieldKind.upgrade:
+        break
+      case FieldKind.transferEncoding:
+        if (chunked || latin1(raw[i + 1] as Buffer).toLowerCase() !== 'chunked') return null
+        chunked = true
         break
       case FieldKind.connection: {
         const names = connectionNames(latin1(raw[i + 1] as Buffer))

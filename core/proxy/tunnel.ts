@@ -57,7 +57,9 @@ export class Tunnel implements UpstreamCall, Ticking {
   start (nowMs: number): void {
     this.dispatchedAt = nowMs
     ticker.add(this)
-    this.attempt(nowMs)
+    const target = this.plan.target ?? this.plan.upstream.next(null)
+    if (target === null) this.fail(new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'no_target' } }))
+    else this.attempt(target, nowMs)
   }
 
   resume (): void { this.answer?.resume() }
@@ -68,10 +70,8 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.upstream?.destroy()
   }
 
-  private attempt (nowMs: number): void {
+  private attempt (target: Target, nowMs: number): void {
     const { plan } = this
-    const target = plan.target !== null && this.tried === null ? plan.target : plan.target === null ? plan.upstream.next(this.tried) : null
-    if (target === null) { this.fail(new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'no_target' } })); return }
     this.target = target
     this.activeAt = nowMs
     this.connected = false
@@ -87,7 +87,10 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.upstream = upstream
     upstream.on('socket', (socket) => { socket.once(secure ? 'secureConnect' : 'connect', () => { this.connected = true; socket.setTimeout(0) }) })
     upstream.on('timeout', () => { if (!this.connected) upstream.destroy(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) })
-    upstream.on('information', ({ statusCode, rawHeaders }: { statusCode: number, rawHeaders: string[] }) => { this.owner.relayInform(statusCode, cleanResponseHeaders(rawHeaders.map((text) => Buffer.from(text, 'latin1')))) })
+    upstream.on('information', ({ statusCode, rawHeaders }: { statusCode: number, rawHeaders: string[] }) => {
+      const headers = fieldsOf(rawHeaders)
+      if (headers !== null) this.owner.relayInform(statusCode, headers)
+    })
     upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head) })
     upstream.on('response', (answer) => { this.answered(answer) })
     upstream.on('error', (error) => { this.failed(error) })
@@ -98,7 +101,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     if (this.done) { socket.destroy(); return }
     this.finish()
     this.headAt = performance.now()
-    const headers = cleanResponseHeaders(answer.rawHeaders.map((text) => Buffer.from(text, 'latin1')))
+    const headers = fieldsOf(answer.rawHeaders) ?? []
     headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade ?? this.plan.token)
     const client = this.owner.relayTunnel(answer.statusMessage ?? '', headers)
     if (client === null) { socket.destroy(); return }
@@ -112,7 +115,9 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.headAt = this.activeAt = performance.now()
     const status = answer.statusCode ?? 502
     const bodyless = status === 204 || status === 304
-    const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', cleanResponseHeaders(answer.rawHeaders.map((text) => Buffer.from(text, 'latin1'))), bodyless)
+    const headers = fieldsOf(answer.rawHeaders)
+    if (headers === null) { this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'transfer_coding' } })); return }
+    const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', headers, bodyless)
     answer.on('data', (chunk: Buffer) => {
       this.activeAt = performance.now()
       if (!this.done && !this.owner.relayData(chunk)) answer.pause()
@@ -130,9 +135,10 @@ export class Tunnel implements UpstreamCall, Ticking {
     if (this.done) return
     if (!this.connected && this.headAt === 0 && this.plan.target === null) {
       (this.tried ??= []).push(this.target as Target)
-      if (this.tried.length < this.plan.upstream.targets.length) { this.attempt(performance.now()); return }
+      const target = this.plan.upstream.next(this.tried)
+      if (target !== null) { this.attempt(target, performance.now()); return }
     }
-    this.fail(upstreamError(error, this.connected))
+    this.fail(upstreamError(error, !this.connected ? 'connecting' : this.headAt === 0 ? 'sent' : 'answered'))
   }
 
   /** Looks at the time limits; a tunnel that stands has its own. */
@@ -154,4 +160,9 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.done = true
     ticker.remove(this)
   }
+}
+
+/** Node's client gives fields as latin1 strings. */
+function fieldsOf (rawHeaders: readonly string[]): string[] | null {
+  return cleanResponseHeaders(rawHeaders.map((text) => Buffer.from(text, 'latin1')))
 }

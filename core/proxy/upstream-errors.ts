@@ -1,7 +1,10 @@
 import { GatewayError } from '../errors.js'
 
+/** How far an exchange had come when it failed: no connection; nothing of an answer; some of its head; its head and maybe some body. */
+export type UpstreamPhase = 'connecting' | 'sent' | 'answering' | 'answered'
+
 /** Why an exchange with an upstream failed, as a code of the error table: 502, 503 and 504 told apart. */
-export function upstreamError (cause: unknown, connected: boolean): GatewayError {
+export function upstreamError (cause: unknown, phase: UpstreamPhase): GatewayError {
   if (cause instanceof GatewayError) return cause
   const code = codeOf(cause)
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
@@ -10,18 +13,21 @@ export function upstreamError (cause: unknown, connected: boolean): GatewayError
   if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
     return new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'stopping' }, cause })
   }
-  if (code.startsWith('HPE_') || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
-    const reason = code === 'UND_ERR_HEADERS_OVERFLOW' ? 'headers_too_large' : 'invalid_http'
+  if (isParserError(cause, code) || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
+    const reason = code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_http'
     return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason }, cause })
   }
   if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED' || code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') {
     // The client refused to send what a step made: a header or a path that is not valid HTTP.
     return new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause })
   }
-  if (!connected) {
+  if (phase === 'connecting') {
     const reason = code === 'ECONNREFUSED' ? 'connection_refused' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'name_not_resolved' : isTls(code) ? 'tls_error' : 'connect_failed'
     return new GatewayError('UPSTREAM_UNREACHABLE', { details: { reason }, cause })
   }
+  // Half a head, or an interim answer that undici does not take: something was said, and it was not HTTP to the end.
+  if (phase === 'answering') return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'incomplete_head' }, cause })
+  if (phase === 'answered') return new GatewayError('UPSTREAM_UNREACHABLE', { message: 'The upstream broke its answer off.', details: { reason: 'answer_incomplete' }, cause })
   return new GatewayError('UPSTREAM_UNREACHABLE', { message: 'The upstream closed the connection before it answered.', details: { reason: 'connection_lost' }, cause })
 }
 
@@ -35,10 +41,18 @@ export function codeOf (error: unknown): string {
   return Array.isArray(errors) && errors.length > 0 ? codeOf(errors[0]) : ''
 }
 
+/** What the pools make of `ECONNRESET` on an upstream's connection. */
+export const RESET = 'UPSTREAM_RESET'
+
 /** Whether the connection was lost in a way that a reused, idle connection is: the other side had closed it. */
 export function isConnectionLoss (error: unknown): boolean {
   const code = codeOf(error)
-  return code === 'UND_ERR_SOCKET' || code === 'ECONNRESET' || code === 'EPIPE'
+  return code === 'UND_ERR_SOCKET' || code === RESET || code === 'EPIPE'
+}
+
+/** undici's parser names its errors, and gives most of them no code; Node's gives them one. */
+function isParserError (cause: unknown, code: string): boolean {
+  return code.startsWith('HPE_') || (cause instanceof Error && cause.name === 'HTTPParserError')
 }
 
 function isTls (code: string): boolean {
