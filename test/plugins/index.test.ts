@@ -61,7 +61,7 @@ function usesOf (value: unknown): [name: string, config: unknown][] {
 test('plugins: the examples of every README are valid', async (t) => {
   for (const plugin of plugins) {
     const readme = readFileSync(new URL(`${plugin.name}/README.md`, folder), 'utf8')
-    const uses = [...readme.matchAll(/^```yaml\n([^]*?)^```/gm)].flatMap(([, yaml = '']) => usesOf(parse(yaml)))
+    const uses = [...readme.matchAll(/^```yaml[^\n]*\n([^]*?)^```/gm)].flatMap(([, yaml = '']) => usesOf(parse(yaml)))
     t.ok(uses.some(([name]) => name === plugin.name), `${plugin.name} has an example`)
     for (const [name, config] of uses) {
       const used = plugins.find((other) => other.name === name)
