@@ -22,6 +22,8 @@ export interface CompileServices {
   readonly host: HostServices
   /** Where a route's requests are counted. */
   readonly statsFor: (project: string | null, route: string | null) => RequestStats
+  /** Forgets where a route's requests were counted. */
+  readonly releaseStats: (project: string, route: string | null) => void
   /** The address of a started `builtin:` upstream. */
   readonly builtinUrl: (name: string) => string
 }
@@ -71,7 +73,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     if (rest === null || findings.items.length > 0) throw new ConfigError(findings.items)
     const fallback = fallbackRoute(config.name, rest, services.statsFor(config.name, null))
     return new CompiledProject({
-      config, hash, fallback, pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
+      config, hash, fallback, statsOf: [null, ...routes.map((route) => route.config.id)], pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
       onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: String(error) }, 'a plugin failed to close') }
     })
   } catch (error) {

@@ -14,6 +14,8 @@ export class CompiledProject {
   readonly router: Router<CompiledRoute>
   /** What answers 404 and 405: the gateway's and the project's steps, no route. */
   readonly fallback: CompiledRoute
+  /** What it counts requests under: its routes, and null for those that no route took. */
+  private readonly statsOf: readonly (string | null)[]
   private readonly pipelines: readonly CompiledPipeline[]
   private readonly upstreams: readonly { release (): void }[]
   private readonly onCloseFailed: (error: unknown) => void
@@ -25,6 +27,7 @@ export class CompiledProject {
     hash: string
     router: Router<CompiledRoute>
     fallback: CompiledRoute
+    statsOf: readonly (string | null)[]
     pipelines: readonly CompiledPipeline[]
     upstreams: readonly { release (): void }[]
     onCloseFailed: (error: unknown) => void
@@ -34,6 +37,7 @@ export class CompiledProject {
     this.config = parts.config
     this.router = parts.router
     this.fallback = parts.fallback
+    this.statsOf = parts.statsOf
     this.pipelines = parts.pipelines
     this.upstreams = parts.upstreams
     this.onCloseFailed = parts.onCloseFailed
@@ -41,6 +45,12 @@ export class CompiledProject {
 
   /** Requests under way. */
   get requests (): number { return this.active }
+
+  /** What it counts requests under that `other` does not. */
+  statsBeside (other: CompiledProject | undefined): (string | null)[] {
+    const kept = new Set(other?.statsOf)
+    return this.statsOf.filter((route) => !kept.has(route))
+  }
 
   /** A request begins. */
   enter (): void { this.active++ }

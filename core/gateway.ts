@@ -1,10 +1,12 @@
-import { randomUUID, createHash, timingSafeEqual } from 'node:crypto'
+import { randomUUID } from 'node:crypto'
 import type { CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest, ResponseSink } from './context.js'
 import { renderError } from './error-body.js'
 import type { Clock, Logger } from './host.js'
 import { hasEncodedSlash } from './lib/path.js'
+import { createSecretMatcher } from './lib/secret-matcher.js'
+import { createSlices } from './lib/slices.js'
 import type { AcceptedRequest } from './listen/http1-request.js'
 import type { EarlyRefusal, ListenerTarget, RenderedRefusal } from './listen/http1-listener.js'
 import type { ListenPolicy } from './listen/policy.js'
@@ -52,19 +54,17 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   constructor (options: GatewayOptions) {
     this.options = options
     this.clock = options.clock ?? systemClock
-    const digest = (text: string): Buffer => createHash('sha256').update(text).digest()
-    const token = options.operatorToken ?? null
-    const expected = token === null ? null : digest(token)
     this.services = {
       registry: options.registry,
       pools: this.pools,
       statsFor: (project, route) => options.metrics.route(project, route),
+      releaseStats: (project, route) => { options.metrics.release(project, route) },
       builtinUrl: options.builtinUrl ?? ((name) => { throw new Error(`there is no builtin upstream "${name}"`) }),
       host: {
         log: options.log,
         clock: this.clock,
         metricsFor: (plugin) => options.metrics.forPlugin(plugin),
-        isOperatorToken: (given) => expected !== null && timingSafeEqual(digest(given), expected),
+        isOperatorToken: createSecretMatcher(options.operatorToken ?? ''),
         subrequest: (request, project) => sendSubrequest(this, request, project === null ? null : this.snapshot?.projects.get(project)?.config ?? null)
       }
     }
@@ -97,17 +97,25 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     const after = await buildSnapshot(input, before, this.services)
     this.snapshot = after
     let removed = 0
+    let compiled = 0
+    for (const project of after.projects.values()) if (before?.projects.get(project.name) !== project) compiled++
     if (before !== null) {
+      const slices = createSlices()
       for (const project of before.projects.values()) {
-        if (after.projects.get(project.name) === project) continue
-        if (!after.projects.has(project.name)) removed++
-        project.retire()
+        const successor = after.projects.get(project.name)
+        if (successor === project) continue
+        if (successor === undefined) removed++
+        this.replace(project, successor)
+        if (slices.due()) await slices.next()
       }
       before.fallbackPipeline.close().catch((error: unknown) => { this.options.log.error({ error: String(error) }, 'a plugin failed to close') })
     }
-    let compiled = 0
-    for (const project of after.projects.values()) if (before?.projects.get(project.name) !== project) compiled++
     return { compiled, removed }
+  }
+
+  private replace (project: CompiledProject, successor: CompiledProject | undefined): void {
+    project.retire()
+    for (const route of project.statsBeside(successor)) this.options.metrics.release(project.name, route)
   }
 
   private serving (): Snapshot {

@@ -5,11 +5,12 @@ import { createFindingSet } from './finding-set.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
 import { compilePipeline, CreateError, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute } from './pipeline/compiled-route.js'
-import { buildHostIndex, type HostIndex } from './pipeline/host-index.js'
-import { orderSteps, satisfiedSteps } from './pipeline/order.js'
+import { beginHostIndex, type HostIndex } from './pipeline/host-index.js'
+import { orderSteps, satisfiedSteps, type PluginLookup } from './pipeline/order.js'
 import { createPluginHost } from './plugin-host.js'
 import type { Plugin } from './plugin.js'
 import type { GatewayConfig, ProjectConfig } from './route.js'
+import { createSlices } from './lib/slices.js'
 
 /** A project's configuration with the hash of its content. */
 export interface HashedProject {
@@ -43,9 +44,6 @@ export interface Snapshot {
   readonly healthPaths: ReadonlySet<string>
 }
 
-/** How long building may keep the event loop at a time. */
-const SLICE_MS = 4
-
 /**
  * Builds the next snapshot beside the current one: projects with an unchanged hash are taken over as they are. Compiling happens in
  * slices, so that traffic goes on. Throws ConfigError with what is wrong with all of the projects; what was compiled is disposed of and
@@ -53,13 +51,13 @@ const SLICE_MS = 4
  */
 export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, shared: Omit<CompileServices, 'lookUp'>): Promise<Snapshot> {
   const { root, rootHash, authorPlugins } = input
-  const services: CompileServices = { ...shared, lookUp: (use) => use.use === null ? shared.registry.get(use.name) : authorPlugins.get(use.use) }
+  const services: CompileServices = { ...shared, lookUp: lookUpIn(shared.registry, authorPlugins) }
   const reusable = current !== null && current.rootHash === rootHash ? current.projects : new Map<string, CompiledProject>()
   const projects = new Map<string, CompiledProject>()
   const made: CompiledProject[] = []
   let pipeline: CompiledPipeline | null = null
   const findings = createFindingSet()
-  let sliceEnd = performance.now() + SLICE_MS
+  const slices = createSlices()
   try {
     for (const [name, hash] of input.hashes) {
       const known = reusable.get(name)
@@ -78,11 +76,14 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
           findings.add(error.findings)
           if (findings.full) throw new ConfigError(findings.items)
         }
-        if (performance.now() > sliceEnd) {
-          await new Promise((resolve) => setImmediate(resolve))
-          sliceEnd = performance.now() + SLICE_MS
-        }
+        if (slices.due()) await slices.next()
       }
+    }
+    const hosts = beginHostIndex<CompiledProject>()
+    for (const project of projects.values()) {
+      const { name, config: { hosts: names, basePath } } = project
+      hosts.add({ name, hosts: names, basePath, value: project })
+      if (slices.due()) await slices.next()
     }
     const steps = satisfiedSteps(orderSteps({ gateway: root.plugins, project: [], route: [] }, services.lookUp, services.registry.values()).steps)
     pipeline = await compilePipeline(steps, (step) => createPluginHost(services.host, step, null, null))
@@ -93,19 +94,27 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
       root,
       rootHash,
       projects,
-      hosts: buildHostIndex([...projects.values()].map((project) => ({ name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project }))),
+      hosts: hosts.index,
       fallback: fallbackRoute(null, pipeline, services.statsFor(null, null)),
       fallbackPipeline: pipeline,
       policy: compilePolicy(root.listen, identityHeaders, root.requestId === false ? DEFAULT_ID_HEADER : root.requestId.header),
       healthPaths: new Set(root.listen.health)
     }
   } catch (error) {
-    for (const project of made) project.retire()
+    for (const project of made) {
+      project.retire()
+      for (const route of project.statsBeside(current?.projects.get(project.name))) shared.releaseStats(project.name, route)
+    }
     if (pipeline !== null) void pipeline.close()
     if (!(error instanceof CreateError)) throw error
     findings.add(error.findings)
     throw new ConfigError(findings.items)
   }
+}
+
+/** A function of its own: one that is made inside `buildSnapshot` would hold everything there, the snapshot before included, as long as any project lives. */
+function lookUpIn (registry: ReadonlyMap<string, Plugin>, authorPlugins: ReadonlyMap<string, Plugin>): PluginLookup {
+  return (use) => use.use === null ? registry.get(use.name) : authorPlugins.get(use.use)
 }
 
 /** The field that carries the request id where the configuration names none. */
