@@ -15,6 +15,7 @@ import { createEcho } from '../routes/builtin/echo.js'
 import { registerHealth } from '../routes/health.js'
 import { openDataPort, type DataPort } from '../routes/proxy.js'
 import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
+import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
 
 /** What a data node is started with. */
 export interface DataNodeOptions {
@@ -26,19 +27,12 @@ export interface DataNodeOptions {
   readonly operatorToken: string | null
   /** Whether this process watches the files itself; workers are told by their primary. */
   readonly watch: boolean
-  /** A loader with its first load, where whoever starts the node has looked into it already. Closed with the node. */
-  readonly loader?: { loader: ConfigLoader, first: Extract<ConfigLoad, { ok: true }> }
+  /** A loader with its first load and when that was begun, where whoever starts the node has looked into it already. Closed with the node. */
+  readonly loader?: { loader: ConfigLoader, first: Extract<ConfigLoad, { ok: true }>, readAt: number }
   /** Another port than the configuration's, where a flag gives one. */
   readonly port?: number
-}
-
-/** What came of a reload. */
-export interface ReloadResult {
-  readonly ok: boolean
-  readonly findings: readonly Finding[]
-  /** Projects that were compiled anew or taken away. */
-  readonly changed: number
-  readonly durationMs: number
+  /** The version that the metrics tell; `unknown` when left out. */
+  readonly version?: string
 }
 
 /** One process's data path with everything around it. */
@@ -47,11 +41,13 @@ export interface DataNode {
   readonly metrics: GatewayMetrics
   readonly root: GatewayConfig
   readonly listeners: readonly { name: string, url: string }[]
-  /** What the last load that was refused found; empty when the last one was taken. */
-  readonly findings: readonly Finding[]
+  /** The last reload; null before the first. */
+  readonly lastReload: LastReload | null
   /** Takes requests (not before the first configuration, not while it stops). */
   readonly ready: boolean
   reload (): Promise<ReloadResult>
+  /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
+  describe (): Promise<string | null>
   /** Opens log files anew, after a rotation. */
   reopenLogs (): void
   /** Takes nothing new, lets what is under way end within the deadline, closes everything. True when nothing had to be cut off. */
@@ -60,15 +56,21 @@ export interface DataNode {
   kill (): Promise<void>
 }
 
+/** How long an idle connection is kept when the node stops: a request that was sent before its client could know is still answered. */
+const IDLE_GRACE_MS = 1_000
+/** How long clients may take to end their connections after the last answer. */
+const LAST_BYTES_MS = 1_000
+
 /** Starts a data node. Throws ConfigError when the configuration can not be used, Error when a port can not be opened. */
 export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {
   const { log } = options
   const registry: ReadonlyMap<string, Plugin> = new Map(plugins.map((plugin) => [plugin.name, plugin]))
   const loader = options.loader?.loader ?? createConfigLoader({ workerUrl: new URL('./config-worker.js', import.meta.url), file: options.file, environment: options.environment, env: options.env })
+  const readAt = options.loader?.readAt ?? Date.now()
   const builtins = new Map<string, { url: string, close (): Promise<void> }>()
   const first = options.loader?.first ?? await loader.load(new Map())
   if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
-  const metrics = createMetrics(first.root.metrics)
+  const metrics = createMetrics(first.root.metrics, { version: options.version ?? 'unknown' })
   const accessLog: AccessLog | null = first.root.accessLog === false ? null : createAccessLog(first.root.accessLog)
   const gateway = new Gateway({
     registry, log, accessLog, metrics, operatorToken: options.operatorToken,
@@ -80,7 +82,8 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   })
   builtins.set('echo', await createEcho({ host: '127.0.0.1', port: 0 }))
   let root = first.root
-  let findings: readonly Finding[] = []
+  let files: ReadonlySet<string> = new Set(first.files)
+  let lastReload: LastReload | null = null
   let ready = false
   let watcher: FileWatcher | null = null
   let tls: TlsContext | null = null
@@ -89,12 +92,11 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   const apply = async (load: Extract<ConfigLoad, { ok: true }>): Promise<number> => {
     const authorPlugins = new Map<string, Plugin>()
     for (const [file, bundle] of load.authorPlugins) authorPlugins.set(file, await importAuthorPlugin(bundle))
-    if (load.root.listen.tls !== null) {
-      if (tls === null) tls = new TlsContext(load.root.listen.tls)
-      else if (tls.reload(load.root.listen.tls)) ports.data?.renewTls()
-    }
+    const useCertificates = load.root.listen.tls === null || tls === null ? null : tls.prepare(load.root.listen.tls)
     const { compiled, removed } = await gateway.apply({ root: load.root, rootHash: load.rootHash, hashes: load.hashes, changed: load.projects, authorPlugins })
     root = load.root
+    if (useCertificates?.() === true) ports.data.renewTls()
+    ports.data?.setLimits(root.listen.limits)
     return compiled + removed
   }
 
@@ -105,11 +107,11 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
 
   const reloadNow = async (): Promise<ReloadResult> => {
     const startedAt = performance.now()
-    const readAt = Date.now()
+    const begunAt = Date.now()
     const known = new Map([...gateway.current?.projects ?? []].map(([name, project]) => [name, project.hash]))
     const load = await loader.load(known)
     let changed = 0
-    findings = load.ok ? [] : load.findings
+    let findings = load.ok ? [] : load.findings
     if (load.ok) {
       try {
         changed = await apply(load)
@@ -117,40 +119,35 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
         findings = error instanceof ConfigError ? await located(error) : [{ path: [], message: error instanceof Error ? error.message : String(error), remedy: 'the configuration before goes on serving' }]
       }
     }
-    await watcher?.setFiles(load.files, readAt)
+    // What was refused may have been given up early: a change to what serves could be what mends it.
+    files = new Set(load.ok ? load.files : [...files, ...load.files])
+    await watcher?.setFiles(files, begunAt)
     const durationMs = performance.now() - startedAt
     const ok = findings.length === 0
+    const needsRestart = ok ? keysThatNeedRestart(first.root, root) : lastReload?.needsRestart ?? []
     metrics.reload(ok, durationMs, findings.length)
+    lastReload = { at: Date.now(), ok, findings, changed, durationMs, needsRestart }
+    if (ok && needsRestart.length > 0) log.warn({ keys: needsRestart }, 'some of what was changed takes effect at the next start')
     if (ok) log.info({ changed, durationMs: Math.round(durationMs) }, 'the configuration was reloaded')
     else for (const finding of findings.slice(0, 100)) log.error({ finding: formatFinding(finding) }, 'the configuration was refused; the one before goes on serving')
-    return { ok, findings, changed, durationMs }
+    return lastReload
   }
-
-  // One reload at a time; calls that come while one waits to begin share it.
-  let running: Promise<unknown> = Promise.resolve()
-  let waiting: Promise<ReloadResult> | null = null
-  const reload = (): Promise<ReloadResult> => {
-    if (waiting !== null) return waiting
-    const next = running.then(() => { waiting = null; return reloadNow() })
-    waiting = next
-    running = next.catch(() => {})
-    return next
-  }
+  const reload = oneAtATime(reloadNow)
 
   const closeAll = async (): Promise<void> => {
     ready = false
-    await watcher?.close()
-    await loader.close()
-    await ports.data?.close()
-    await ports.redirect?.close()
+    watcher?.close()
+    await Promise.all([ports.data?.close(), ports.redirect?.close(), loader.close()])
+    metrics.close()
     await gateway.close()
     for (const builtin of builtins.values()) await builtin.close()
     await accessLog?.close()
   }
 
   try {
+    if (root.listen.tls !== null) tls = new TlsContext(root.listen.tls)
     await apply(first)
-    ports.data = await openDataPort(gateway, { host: root.listen.host, port: options.port ?? root.listen.port, tls, metrics }, (own) => { registerHealth(own, root.listen.health, () => ready) })
+    ports.data = await openDataPort(gateway, { host: root.listen.host, port: options.port ?? root.listen.port, tls, metrics }, (own) => { registerHealth(own, () => ready, () => gateway.requestIdHeader) })
     if (root.listen.redirectHttp !== null) ports.redirect = await openRedirectPort({ host: root.listen.host, port: root.listen.redirectHttp, targetPort: () => ports.data.port })
   } catch (error) {
     const failure = error instanceof ConfigError ? new ConfigError(await located(error)) : error
@@ -161,9 +158,10 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     [[origin, 'open'], connected], [[origin, 'free'], free], [[origin, 'running'], busy], [[origin, 'pending'], pending]
   ]))
   metrics.addGauge('sluice_requests_in_flight', 'Requests under way.', [], () => [[[], gateway.requests]])
+  metrics.addCounter('sluice_access_log_dropped_total', 'Access-log records that could not be written.', [], () => [[[], accessLog?.dropped ?? 0]])
   if (options.watch) {
     watcher = watchFiles(() => { void reload() })
-    await watcher.setFiles(first.files)
+    await watcher.setFiles(files, readAt)
   }
   ready = true
 
@@ -171,22 +169,27 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     gateway,
     metrics,
     get root () { return root },
-    get findings () { return findings },
+    get lastReload () { return lastReload },
     get ready () { return ready },
     listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
     reload,
+    describe: () => loader.describe(),
     reopenLogs () { accessLog?.reopen() },
     async stop () {
       ready = false
-      ports.data.drain()
+      watcher?.close()
       ports.redirect?.drain()
       const deadline = new AbortController()
-      const finished = await Promise.race([
-        gateway.drained().then(() => true),
-        delay(root.stopMs, false, { signal: deadline.signal }).catch(() => false)
-      ])
+      const ended = async (): Promise<boolean> => {
+        // The first tells standing tunnels; the second waits for what came on connections that were kept alive.
+        await Promise.all([gateway.drained(), ports.data.drain(Math.min(IDLE_GRACE_MS, root.stopMs))])
+        await gateway.drained()
+        return true
+      }
+      const finished = await Promise.race([ended(), delay(root.stopMs, false, { signal: deadline.signal }).catch(() => false)])
       deadline.abort()
-      if (!finished) log.warn({ requests: gateway.requests }, 'the stop deadline cuts off what is still under way')
+      if (finished) await ports.data.ended(LAST_BYTES_MS)
+      else log.warn({ requests: gateway.requests }, 'the stop deadline cuts off what is still under way')
       await closeAll()
       return finished
     },

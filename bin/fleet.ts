@@ -1,6 +1,5 @@
-import type { Finding } from '../core/errors.js'
 import type { MetricObject } from '../core/observe/metric-object.js'
-import type { ReloadResult } from './data-node.js'
+import type { LastReload, ReloadResult } from './reload-result.js'
 
 /** What one process says of itself. */
 export interface NodeStatus {
@@ -12,7 +11,7 @@ export interface NodeStatus {
   routes: number
   rssBytes: number
   upstreams: { origin: string, connected: number, free: number, running: number, pending: number }[]
-  findings: readonly Finding[]
+  lastReload: LastReload | null
 }
 
 /** Where something listens. */
@@ -27,6 +26,8 @@ export interface Fleet {
   /** Why it is not ready; empty = it is. */
   notReady (): string[]
   reload (): Promise<ReloadResult>
+  /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
+  describe (): Promise<string | null>
   status (): Promise<NodeStatus[]>
   metrics (): Promise<MetricObject[][]>
   reopenLogs (): void

@@ -8,6 +8,7 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
     listeners: node.listeners,
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
+    describe: () => node.describe(),
     status: () => Promise.resolve([statusOf(node)]),
     metrics: async () => [await node.metrics.toJSON()],
     reopenLogs () { node.reopenLogs() },
@@ -28,6 +29,6 @@ export function statusOf (node: DataNode): NodeStatus {
     routes: projects.reduce((sum, project) => sum + project.config.routes.length, 0),
     rssBytes: process.memoryUsage.rss(),
     upstreams: node.gateway.pools.stats(),
-    findings: node.findings
+    lastReload: node.lastReload
   }
 }

@@ -2,7 +2,7 @@ import type { Finding } from '../core/errors.js'
 import type { Listener } from './fleet.js'
 
 /** What a primary may ask a worker. */
-export type Question = 'reload' | 'status' | 'metrics' | 'ping'
+export type Question = 'reload' | 'status' | 'metrics' | 'describe' | 'ping'
 
 /** How a worker is started: the part of the options that crosses as text. */
 export interface WorkerStart {
@@ -11,6 +11,7 @@ export interface WorkerStart {
   logLevel: string
   operatorToken: string | null
   port: number | null
+  version: string
 }
 
 /** From the primary to a worker. */
@@ -22,7 +23,9 @@ export type ToWorker =
 
 /** From a worker to its primary. */
 export type FromWorker =
-  | { type: 'ready', listeners: readonly Listener[], stopMs: number }
+  | { type: 'ready', listeners: readonly Listener[] }
+  /** It has begun to stop, and ends by then. */
+  | { type: 'stopping', deadlineMs: number }
   | { type: 'failed', message: string, findings: readonly Finding[] }
   | { type: 'answer', id: number, value: unknown }
   | { type: 'refused', id: number, message: string }

@@ -2,41 +2,49 @@
 import { ConfigError } from '../core/errors.js'
 import { createLogger, type LogLevel } from '../core/observe/logger.js'
 import { startDataNode, type DataNode } from './data-node.js'
+import { explainStart } from './explain-start.js'
+import { logStrayRejections } from './stray-rejections.js'
 import { statusOf } from './single.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
 process.setSourceMapsEnabled(true)
 let node: DataNode | null = null
 
-function send (message: FromWorker): void {
-  process.send?.(message)
+function send (message: FromWorker, sent: () => void = () => {}): void {
+  if (process.connected) process.send?.(message, undefined, {}, sent)
+  else sent()
 }
 
-async function start ({ file, environment, logLevel, operatorToken, port }: WorkerStart): Promise<void> {
+async function start ({ file, environment, logLevel, operatorToken, port, version }: WorkerStart): Promise<void> {
   try {
-    node = await startDataNode({
-      file, environment, env: process.env, log: createLogger({ level: logLevel as LogLevel }), operatorToken, watch: true, ...(port === null ? {} : { port })
-    })
-    send({ type: 'ready', listeners: node.listeners, stopMs: node.root.stopMs })
+    const log = createLogger({ level: logLevel as LogLevel })
+    logStrayRejections(log)
+    node = await startDataNode({ file, environment, env: process.env, log, operatorToken, watch: true, version, ...(port === null ? {} : { port }) })
+    send({ type: 'ready', listeners: node.listeners })
   } catch (error) {
-    send({ type: 'failed', message: error instanceof Error ? error.message : String(error), findings: error instanceof ConfigError ? error.findings : [] })
-    process.disconnect()
-    process.exitCode = 1
+    send({ type: 'failed', message: explainStart(error), findings: error instanceof ConfigError ? error.findings : [] }, () => { process.exit(1) })
   }
 }
 
 async function answer (question: Question): Promise<unknown> {
   if (question === 'ping') return null
   if (node === null) throw new Error('the worker has not started yet')
-  if (question === 'reload') return node.reload()
+  if (question === 'reload') return await node.reload()
+  if (question === 'describe') return await node.describe()
   if (question === 'status') return statusOf(node)
-  return node.metrics.toJSON()
+  return await node.metrics.toJSON()
+}
+
+async function stop (): Promise<void> {
+  if (node === null) process.exit(0)
+  send({ type: 'stopping', deadlineMs: node.root.stopMs })
+  process.exit(await node.stop() ? 0 : 3)
 }
 
 process.on('message', (message: ToWorker) => {
   if (message.type === 'start') void start(message.start)
   else if (message.type === 'reopenLogs') node?.reopenLogs()
-  else if (message.type === 'stop') void (node?.stop() ?? Promise.resolve(true)).then((clean) => { process.exit(clean ? 0 : 3) })
+  else if (message.type === 'stop') void stop()
   else {
     answer(message.question).then(
       (value) => { send({ type: 'answer', id: message.id, value }) },
@@ -45,9 +53,7 @@ process.on('message', (message: ToWorker) => {
   }
 })
 
-// A terminal's Ctrl-C reaches the whole process group; stopping in order is the primary's business.
+// A terminal's Ctrl-C reaches the whole process group; stopping in order is the primary's business. Without the primary node:cluster ends this process.
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('SIGHUP', () => {})
-// The primary is gone: nobody would ever stop this one.
-process.on('disconnect', () => { void (node?.stop() ?? Promise.resolve(true)).then(() => { process.exit() }) })

@@ -48,7 +48,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   private readonly services: Omit<CompileServices, 'lookUp'>
   private readonly clock: Clock
   private active = 0
-  private idle: (() => void) | null = null
+  private idle: (() => void)[] = []
   private applying: Promise<unknown> = Promise.resolve()
 
   constructor (options: GatewayOptions) {
@@ -125,7 +125,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   isOwn (request: GatewayRequest): boolean {
     const { healthPaths } = this.serving()
-    return healthPaths.size !== 0 && healthPaths.has(request.path)
+    return healthPaths.size !== 0 && healthPaths.has(request.path) && (request.method === 'GET' || request.method === 'HEAD')
   }
 
   /** Serves one request. What happens comes through the sink. */
@@ -183,7 +183,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   private finished (exchange: Exchange): void {
     this.active--
-    if (this.active === 0) this.idle?.()
+    if (this.active === 0 && this.idle.length > 0) for (const tell of this.idle.splice(0)) tell()
     const { outcome, request, compiled } = exchange
     const { metrics, accessLog } = this.options
     compiled.stats.observe(outcome.status, outcome.durationMs, outcome.upstreamMs, outcome.bytesIn, outcome.bytesOut)
@@ -212,7 +212,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   drained (): Promise<void> {
     for (const tunnel of [...this.tunnels]) tunnel.drain()
     if (this.active === 0) return Promise.resolve()
-    return new Promise((resolve) => { this.idle = resolve })
+    return new Promise((resolve) => { this.idle.push(resolve) })
   }
 
   /** Closes every plugin and connection. After it, nothing is served. */

@@ -1,6 +1,8 @@
+import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https'
-import type { AddressInfo } from 'node:net'
+import { Server as NetServer, type AddressInfo } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { attachListener, serverOptions, type ListenerTarget } from '../core/listen/http1-listener.js'
 import type { SinkState } from '../core/listen/http1-sink.js'
@@ -23,8 +25,15 @@ export interface DataPort {
   readonly own: FastifyInstance
   /** Uses the certificates that the TLS context has loaded meanwhile, for new connections. */
   renewTls (): void
-  /** Takes no new connections, and lets each answer close its own. */
-  drain (): void
+  /** Takes over the limits that a running server can: how long the head of a request and an idle connection may take. */
+  setLimits (limits: { readonly headersMs: number, readonly keepAliveMs: number }): void
+  /**
+   * Takes no new connections, and lets each answer close its own. Resolves when there are none left, or when `idleMs` have passed and those
+   * that were idle all the time are ended: a request that is just on its way on one is still answered.
+   */
+  drain (idleMs: number): Promise<void>
+  /** Resolves when, after `drain`, the last connection has ended; at the latest after `timeoutMs`. */
+  ended (timeoutMs: number): Promise<void>
   /** Ends what is left. */
   close (): Promise<void>
 }
@@ -57,6 +66,12 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     socket.once('close', () => { options.metrics.connection(-1) })
   })
   await own.listen({ host: options.host, port: options.port })
+  let closed: Promise<unknown> = Promise.resolve()
+  const endedWithin = async (timeoutMs: number): Promise<void> => {
+    const timer = new AbortController()
+    await Promise.race([closed, delay(timeoutMs, undefined, { signal: timer.signal }).catch(() => {})])
+    timer.abort()
+  }
   const { port } = live.address() as AddressInfo
   const host = options.host.includes(':') ? `[${options.host}]` : options.host
   return {
@@ -66,10 +81,21 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     renewTls () {
       if (options.tls !== null) (live as TlsServer).setSecureContext(options.tls.serverOptions())
     },
-    drain () {
+    setLimits ({ headersMs, keepAliveMs }) {
+      live.headersTimeout = headersMs
+      live.keepAliveTimeout = keepAliveMs
+    },
+    async drain (idleMs) {
       state.draining = true
-      live.close()
+      closed = once(live, 'close')
+      // Not HTTP's own way to close: that ends idle connections at once.
+      NetServer.prototype.close.call(live)
+      await endedWithin(idleMs)
       live.closeIdleConnections()
+    },
+    async ended (timeoutMs) {
+      live.closeIdleConnections()
+      await endedWithin(timeoutMs)
     },
     async close () {
       live.closeAllConnections()

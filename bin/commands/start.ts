@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
-import type { Command } from 'commander'
+import { setTimeout as delay } from 'node:timers/promises'
+import { InvalidArgumentError, Option, type Command } from 'commander'
 import { createConfigLoader } from '../../core/config/loader.js'
 import { ConfigError, formatFinding } from '../../core/errors.js'
 import { createLogger, type LogLevel } from '../../core/observe/logger.js'
@@ -8,28 +10,34 @@ import { loadAdminToken } from '../admin-token.js'
 import { openAdminPort } from '../admin-port.js'
 import { createCluster } from '../cluster.js'
 import { EXIT } from '../exit-codes.js'
+import { explainStart } from '../explain-start.js'
 import type { Fleet } from '../fleet.js'
 import { createSingle } from '../single.js'
+import { logStrayRejections } from '../stray-rejections.js'
 
 interface StartFlags {
   config: string
   env?: string
-  port?: string
-  workers?: string
-  logLevel: string
+  port?: number
+  workers?: number | 'auto'
+  logLevel: LogLevel
   json?: boolean
 }
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
+/** How long closing may take where there is nothing more to wait for. */
+const AT_ONCE_MS = 500
 
 /** Adds `sluice start`. */
 export function addStart (program: Command): void {
   program.command('start')
     .description('run the gateway')
-    .option('-c, --config <file>', 'configuration file', process.env['SLUICE_CONFIG'] ?? 'gateway.config.yaml')
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', process.env['SLUICE_ENV'])
-    .option('-p, --port <number>', 'data port in place of the configuration\'s; 0 picks a free one')
-    .option('-w, --workers <count>', 'processes in place of the configuration\'s: a number or "auto"')
-    .option('--log-level <level>', 'debug, info, warn, error or silent', process.env['SLUICE_LOG_LEVEL'] ?? 'info')
-    .option('--json', 'ready lines as JSON')
+    .addOption(new Option('-c, --config <file>', 'configuration file').env('SLUICE_CONFIG').default('gateway.config.yaml'))
+    .addOption(new Option('-e, --env <name>', 'environment overlay').env('SLUICE_ENV'))
+    .addOption(new Option('-p, --port <number>', 'data port in place of the configuration\'s; 0 picks a free one').argParser(parsePort))
+    .addOption(new Option('-w, --workers <count>', 'processes in place of the configuration\'s: a number or "auto"').argParser(parseWorkers))
+    .addOption(new Option('--log-level <level>', 'how much is logged').choices(LEVELS).env('SLUICE_LOG_LEVEL').default('info'))
+    .option('--json', 'ready lines and findings as JSON')
     .addHelpText('after', `
 Examples:
   sluice start                                   run gateway.config.yaml
@@ -37,73 +45,98 @@ Examples:
   sluice start --port 0 --json                   a free port, told as JSON
 
 Signals: SIGTERM, SIGINT stop gracefully (a second one at once); SIGHUP reloads and opens log files anew.
-Exit codes: 0 stopped in order · 1 the configuration or a port can not be used · 3 stopped, requests were cut off at the deadline`)
+Exit codes: 0 stopped in order · 1 the configuration or a port can not be used · 2 called wrongly · 3 stopped, requests were cut off`)
     .action((flags: StartFlags) => start(flags))
 }
 
 async function start (flags: StartFlags): Promise<void> {
   process.setSourceMapsEnabled(true)
-  const log = createLogger({ level: flags.logLevel as LogLevel })
+  const log = createLogger({ level: flags.logLevel })
+  logStrayRejections(log)
   const file = resolve(flags.config)
-  const environment = flags.env ?? null
-  let stopping = false
+  const environment = flags.env === undefined || flags.env === '' ? null : flags.env
+  const version = packageVersion()
   let fleet: Fleet | null = null
   try {
+    const readAt = Date.now()
     const loader = createConfigLoader({ workerUrl: new URL('../config-worker.js', import.meta.url), file, environment, env: process.env })
     const first = await loader.load(new Map())
     if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
     const { root } = first
     const admin = root.admin === null ? null : { ...root.admin, ...await loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
-    const count = workerCount(flags.workers ?? root.workers)
-    const shared = { file, environment, operatorToken: admin?.token ?? null }
-    const port = flags.port === undefined ? undefined : Number(flags.port)
-    if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, loader: { loader, first }, ...(port === undefined ? {} : { port }) })
+    const asked = flags.workers ?? root.workers
+    const count = asked === 'auto' ? availableParallelism() : asked
+    const shared = { file, environment, operatorToken: admin?.token ?? null, version }
+    if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, loader: { loader, first, readAt }, ...(flags.port === undefined ? {} : { port: flags.port }) })
     else {
       await loader.close()
-      fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: port ?? null } })
+      fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
-    const serving = fleet
-    const adminPort = admin === null ? null : await openAdminPort(serving, { host: admin.host, port: admin.port, token: admin.token, log, config: { file, environment } })
-    const listeners = [...serving.listeners, ...(adminPort === null ? [] : [{ name: 'admin', url: adminPort.url }])]
-    for (const { name, url } of listeners) {
-      process.stdout.write(flags.json === true ? `${JSON.stringify({ event: 'ready', listener: name, url, port: Number(new URL(url).port), pid: process.pid, workers: count })}\n` : `sluice: ${name} listens on ${url}\n`)
+    const adminPort = admin === null ? null : await openAdminPort(fleet, { host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source
+    const listeners = [...fleet.listeners, ...(adminPort === null ? [] : [{ name: 'admin', url: adminPort.url, ...(tokenFile === null ? {} : { tokenFile }) }])]
+    for (const listener of listeners) {
+      const { name, url, ...more } = listener
+      process.stdout.write(flags.json === true ? `${JSON.stringify({ event: 'ready', listener: name, url, port: portOf(url), pid: process.pid, workers: count, ...more })}\n` : `sluice: ${name} listens on ${url}\n`)
     }
-    if (admin !== null && admin.source !== 'environment' && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${admin.source}\n`)
-
-    const stop = (signal: string): void => {
-      if (stopping) { void serving.kill().finally(() => { process.exit(EXIT.cutOff) }); return }
-      stopping = true
-      log.info({ signal, deadlineMs: root.stopMs }, 'stopping')
-      serving.stop().then(async (clean) => {
-        await adminPort?.close()
-        process.exit(clean ? EXIT.ok : EXIT.cutOff)
-      }, (error: unknown) => { log.error({ error: String(error) }, 'stopping failed'); process.exit(EXIT.cutOff) })
-    }
-    process.on('SIGTERM', () => { stop('SIGTERM') })
-    process.on('SIGINT', () => { stop('SIGINT') })
-    process.on('SIGHUP', () => {
-      serving.reopenLogs()
-      void serving.reload()
-    })
+    if (tokenFile !== null && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${tokenFile}\n`)
+    obeySignals(fleet, async () => { await adminPort?.close() }, log)
   } catch (error) {
     await fleet?.kill()
     if (error instanceof ConfigError) {
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ event: 'refused', findings: error.findings })}\n`)
       else for (const finding of error.findings) process.stderr.write(`${formatFinding(finding)}\n`)
-    } else process.stderr.write(`sluice: ${explainStart(error)}\n`)
+    } else if (flags.json === true) process.stdout.write(`${JSON.stringify({ event: 'failed', message: explainStart(error) })}\n`)
+    else process.stderr.write(`sluice: ${explainStart(error)}\n`)
     process.exit(EXIT.refused)
   }
 }
 
-function workerCount (asked: string | number): number {
-  const count = asked === 'auto' ? availableParallelism() : Number(asked)
-  if (!Number.isInteger(count) || count < 1 || count > 256) throw new Error(`"${asked}" is no number of workers (write 1 to 256, or auto)`)
+function obeySignals (fleet: Fleet, closeAdmin: () => Promise<void>, log: { info (fields: object, message: string): void, error (fields: object, message: string): void }): void {
+  let stopping = false
+  const exit = (code: number): void => { process.exit(code) }
+  const stop = (signal: string): void => {
+    if (stopping) {
+      setTimeout(exit, AT_ONCE_MS, EXIT.cutOff)
+      void fleet.kill().finally(() => { exit(EXIT.cutOff) })
+      return
+    }
+    stopping = true
+    log.info({ signal }, 'stopping; a second signal ends at once')
+    fleet.stop().then(async (clean) => {
+      await Promise.race([closeAdmin(), delay(AT_ONCE_MS)])
+      exit(clean ? EXIT.ok : EXIT.cutOff)
+    }).catch((error: unknown) => {
+      log.error({ error: String(error) }, 'stopping failed')
+      exit(EXIT.cutOff)
+    })
+  }
+  process.on('SIGTERM', () => { stop('SIGTERM') })
+  process.on('SIGINT', () => { stop('SIGINT') })
+  process.on('SIGHUP', () => {
+    fleet.reopenLogs()
+    void fleet.reload()
+  })
+}
+
+function parsePort (text: string): number {
+  if (!/^\d{1,5}$/.test(text) || Number(text) > 65_535) throw new InvalidArgumentError('A port is 0 to 65535.')
+  return Number(text)
+}
+
+function parseWorkers (text: string): number | 'auto' {
+  if (text === 'auto') return text
+  const count = /^\d{1,4}$/.test(text) ? Number(text) : 0
+  if (count < 1 || count > 1024) throw new InvalidArgumentError('Write 1 to 1024, or auto.')
   return count
 }
 
-function explainStart (error: unknown): string {
-  const { code, message, address, port } = error as NodeJS.ErrnoException & { address?: string, port?: number }
-  if (code === 'EADDRINUSE') return `${address ?? ''}:${port ?? ''} is taken (end the other process, or choose another port with listen.port or --port)`
-  if (code === 'EACCES') return `may not listen on ${address ?? ''}:${port ?? ''} (ports below 1024 need a privilege; choose a higher one)`
-  return message
+/** The port of an address, the scheme's own where it names none. */
+function portOf (url: string): number {
+  const { port, protocol } = new URL(url)
+  return port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port)
+}
+
+function packageVersion (): string {
+  return (JSON.parse(readFileSync(new URL('../../../package.json', import.meta.url), 'utf8')) as { version: string }).version
 }

@@ -57,7 +57,8 @@ export type FromConfigThread =
   | { type: 'loaded', id: number, root: GatewayConfig, rootHash: string, files: readonly string[], hashes: readonly string[], authorPlugins: readonly AuthorPluginBundle[] }
   | { type: 'projects', id: number, parts: readonly ProjectPart[], last: boolean }
   | { type: 'located', id: number, positions: readonly (Position | null)[] }
-  | { type: 'described', id: number, text: string }
+  /** Null = what is there now can not be used, and what was is not known any more. */
+  | { type: 'described', id: number, text: string | null }
   /** A bug: a load gives findings, it does not throw. */
   | { type: 'failed', id: number, message: string }
 

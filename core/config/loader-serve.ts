@@ -41,8 +41,8 @@ export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest
       const outcome = latest ??= await load(message.request)
       send({ type: 'located', id: message.id, positions: message.paths.map((path) => outcome.locate(path)) })
     } else if (message.type === 'describe') {
-      const { source } = latest ??= await load(message.request)
-      send({ type: 'described', id: message.id, text: JSON.stringify(source) })
+      const { source, findings } = latest ??= await load(message.request)
+      send({ type: 'described', id: message.id, text: findings.length > 0 ? null : JSON.stringify(source) })
     } else if (message.type === 'cancel') {
       if (delivery?.id === message.id) delivery = null
     } else {

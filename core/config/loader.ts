@@ -45,7 +45,7 @@ export interface ConfigLoader {
   load (known: ReadonlyMap<string, string>): Promise<ConfigLoad>
   /** Where these paths are written, for findings that are made after the load and for `explain`; null where that is not known. Never rejects. */
   locate (paths: readonly ConfigPath[]): Promise<readonly (Position | null)[]>
-  /** The configuration as it is written, environment laid over, secrets masked: a JSON text. Null where it can not be had. Never rejects. */
+  /** The configuration as it is written, environment laid over, secrets masked: a JSON text. Null where it can not be had: what is served is not kept, and files that are broken do not say it. Never rejects. */
   describe (): Promise<string | null>
   close (): Promise<void>
 }

@@ -10,9 +10,10 @@ export interface AdminPorts {
   /** Whether it takes requests, and what keeps it from it. Shown to everybody: no addresses, no secrets. */
   ready (): { ready: boolean, reasons: string[] }
   status (): Promise<object>
-  /** The running configuration, secrets redacted. */
-  config (): Promise<object>
-  reload (): Promise<{ ok: boolean, findings: readonly Finding[], changed: number, durationMs: number }>
+  /** The running configuration, secrets redacted: a JSON text, or null where it can not be had now. */
+  config (): Promise<string | null>
+  /** `needsRestart`: keys that were changed and take effect at the next start. */
+  reload (): Promise<{ ok: boolean, findings: readonly Finding[], changed: number, durationMs: number, needsRestart: readonly string[] }>
   /** All workers' metrics in Prometheus's text format. */
   metrics (): Promise<string>
   logger: Logger

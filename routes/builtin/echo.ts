@@ -54,7 +54,8 @@ export async function createEcho ({ host = '127.0.0.1', port = 0 }: EchoOptions 
     })
   })
 
-  server.listen(port, host)
+  // Not shared with other workers: each has its own.
+  server.listen({ port, host, exclusive: true })
   await once(server, 'listening')
   const address = server.address() as AddressInfo
   return {

@@ -21,8 +21,8 @@ async function listening (t: Test, ports: Partial<AdminPorts> = {}) {
     live: () => true,
     ready: () => ({ ready: true, reasons: [] }),
     status: async () => ({ workers: 2 }),
-    config: async () => ({ listen: { port: 8080 } }),
-    reload: async () => ({ ok: true, findings: [], changed: 3, durationMs: 12 }),
+    config: async () => JSON.stringify({ listen: { port: 8080 } }),
+    reload: async () => ({ ok: true, findings: [], changed: 3, durationMs: 12, needsRestart: [] }),
     metrics: async () => '',
     logger: { debug: log('debug'), info: log('info'), warn: log('warn'), error: log('error') },
     ...ports
@@ -102,15 +102,15 @@ test('admin: metrics come in the text format', async (t) => {
 
 test('admin: reload says what changed, or every finding as a line and in parts', async (t) => {
   let findings: Finding[] = []
-  const { ask, logged } = await listening(t, { reload: async () => ({ ok: findings.length === 0, findings, changed: 3, durationMs: 12 }) })
+  const { ask, logged } = await listening(t, { reload: async () => ({ ok: findings.length === 0, findings, changed: 3, durationMs: 12, needsRestart: ['listen.port'] }) })
   for (const init of [{}, { body: '' }, { body: 'x=1' }, { body: '{', headers: { ...AUTH, 'content-type': 'application/json' } }]) {
     const answer = await ask('/reload', { method: 'POST', headers: AUTH, ...init })
     t.equal(answer.status, 200, 'whatever a client sends with it')
-    t.strictSame(answer.json(), { ok: true, changed: 3, durationMs: 12, findings: [] })
+    t.strictSame(answer.json(), { ok: true, changed: 3, durationMs: 12, needsRestart: ['listen.port'], findings: [] })
   }
   findings = Array.from({ length: 1500 }, () => FINDING)
   const refused = await ask('/reload', { method: 'POST', headers: AUTH })
-  isError(t, refused, 422, 'VALIDATION_ERROR', { reason: 'config_refused', findingCount: 1500, durationMs: 12 })
+  isError(t, refused, 400, 'VALIDATION_ERROR', { reason: 'config_refused', findingCount: 1500, durationMs: 12 })
   const { error } = refused.json() as { error: { details: { findings: object[] } } }
   t.equal(error.details.findings.length, 1000)
   t.strictSame(error.details.findings[0], {

@@ -1,0 +1,14 @@
+import { formatFinding, formatPath, type Finding } from '../../core/errors.js'
+
+const MAX_FINDINGS = 1000
+
+/** Findings for people (`text`, a line as `sluice check` prints it) and for programs; the first thousand. */
+export function shownFindings (findings: readonly Finding[]): object[] {
+  return findings.slice(0, MAX_FINDINGS).map((finding) => ({
+    text: formatFinding(finding),
+    path: formatPath(finding.path),
+    message: finding.message,
+    remedy: finding.remedy,
+    position: finding.position ?? null
+  }))
+}
