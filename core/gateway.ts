@@ -164,9 +164,13 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   /** Lets go of an exchange that was opened only to see what would serve it. */
   discard (exchange: Exchange): void {
-    this.active--
-    if (this.active === 0) this.idle?.()
+    this.ended()
     ;(exchange.owner as CompiledProject | null)?.leave()
+  }
+
+  private ended (): void {
+    this.active--
+    if (this.active === 0 && this.idle.length > 0) for (const tell of this.idle.splice(0)) tell()
   }
 
   private methodNotAllowed (project: CompiledProject, request: GatewayRequest): Refusal | null {
@@ -182,8 +186,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   }
 
   private finished (exchange: Exchange): void {
-    this.active--
-    if (this.active === 0 && this.idle.length > 0) for (const tell of this.idle.splice(0)) tell()
+    this.ended()
     const { outcome, request, compiled } = exchange
     const { metrics, accessLog } = this.options
     compiled.stats.observe(outcome.status, outcome.durationMs, outcome.upstreamMs, outcome.bytesIn, outcome.bytesOut)

@@ -136,7 +136,7 @@ test('admin: what breaks inside is logged whole and shown as nothing but a reque
   })
   const broken = await ask('/status', { headers: AUTH })
   isError(t, broken, 500, 'INTERNAL_ERROR')
-  t.notMatch(broken.text, /42|stack|admin\.test/)
+  t.notMatch(broken.text, /secret is|stack|admin\.test/)
   t.match(logged, [{ level: 'error', fields: { requestId: broken.headers.get('x-request-id'), path: '/status', error: new Error('the secret is 42') } }])
   const known = await ask('/config', { headers: AUTH })
   isError(t, known, 503, 'SERVICE_UNAVAILABLE', { reason: 'workers_silent' })
