@@ -1,25 +1,17 @@
 #!/usr/bin/env node
-/** The command line: the one place, with its commands, that reads process.argv and process.env. */
-import { readFileSync } from 'node:fs'
-import { Command, CommanderError } from 'commander'
-import { addStart } from './commands/start.js'
+/** The command line's entry: what reads process.argv and, with its commands, process.env. */
+import { CommanderError } from 'commander'
 import { EXIT } from './exit-codes.js'
-
-/** The whole command line, for running and for tests of its help. */
-export function createProgram (): Command {
-  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
-  const program = new Command('sluice')
-    .description('A plugin-based, programmable, multi-tenant API gateway.')
-    .version(version)
-    .showHelpAfterError('(sluice --help tells what there is)')
-    .exitOverride()
-  addStart(program)
-  return program
-}
+import { createProgram } from './program.js'
+import { createTerminal } from './terminal.js'
 
 try {
-  await createProgram().parseAsync(process.argv)
+  await createProgram(createTerminal(process)).parseAsync(process.argv)
 } catch (error) {
   if (!(error instanceof CommanderError)) throw error
   process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage
+}
+// A command that is done says so with its code. An author's plugin may have left a timer behind, which must not keep the process.
+if (process.exitCode !== undefined) {
+  process.stdout.write('', () => { process.stderr.write('', () => { process.exit() }) })
 }

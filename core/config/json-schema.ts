@@ -2,6 +2,7 @@
 import { EntryKeys } from './build-plugins.js'
 import type { SchemaNode } from './describe-schema.js'
 import { partialSchema } from './overlay-schema.js'
+import type { Plugin } from '../plugin.js'
 import type { Registry } from './registry.js'
 import { FileSchema } from './schema.js'
 import { PLUGIN_LIST } from './schema-fields.js'
@@ -9,8 +10,14 @@ import { PLUGIN_LIST } from './schema-fields.js'
 const ENTRY = '#/definitions/pluginEntry'
 const REFERENCE = '#/definitions/reference'
 
-/** The schema of configuration files (JSON Schema draft 7, self-contained), with the keys of every plugin of the registry. */
-export function buildJsonSchema (registry: Registry): Record<string, unknown> {
+/** An author's plugin, with its file relative to the folder of the configuration, `/` between names. */
+export interface AuthoredSchema {
+  readonly file: string
+  readonly plugin: Plugin
+}
+
+/** The schema of configuration files (JSON Schema draft 7, self-contained), with the keys of every plugin of the registry and of authors' own. */
+export function buildJsonSchema (registry: Registry, authored: readonly AuthoredSchema[] = []): Record<string, unknown> {
   const { environments, ...properties } = (FileSchema as unknown as SchemaNode).properties ?? {}
   const overlay = partialSchema({ type: 'object', additionalProperties: false, properties: without(properties, 'include') })
   return {
@@ -29,36 +36,43 @@ export function buildJsonSchema (registry: Registry): Record<string, unknown> {
         type: 'string',
         pattern: '\\$\\{.+\\}'
       },
-      pluginEntry: pluginEntry(registry)
+      pluginEntry: pluginEntry(registry, authored)
     }
   }
 }
 
-function pluginEntry (registry: Registry): SchemaNode {
+function pluginEntry (registry: Registry, authored: readonly AuthoredSchema[]): SchemaNode {
   const plugins = [...registry.values()]
   const keys = mapValues(EntryKeys as unknown as Record<string, SchemaNode>, forEditors)
   const configs = Object.fromEntries(plugins.map(({ name, description, config }) => {
     const schema = forEditors(config as unknown as SchemaNode)
     return [name, { description, anyOf: [schema, { const: false, description: 'Removes it here.' }, { enum: [true, null], description: 'Without keys of its own.' }] }]
   }))
+  const ofOwn = (use: SchemaNode, config: SchemaNode): SchemaNode => ({ type: 'object', additionalProperties: false, required: ['use'], properties: { use, config, ...keys } })
+  const file = { type: 'string', minLength: 1, description: 'File of your own plugin; relative to this file.', examples: ['./plugins/mine.ts'] }
+  const known = authored.map(({ file: path, plugin }) => ({ plugin, pattern: usePattern(path), example: `./${path}` }))
   return {
     title: 'a plugin',
     description: 'A name, or a map with the name and its keys; `use` for a plugin of your own.',
     anyOf: [
       ...plugins.map(({ name, description }) => ({ const: name, description })),
       { type: 'object', additionalProperties: false, minProperties: 1, not: { required: ['use'] }, properties: { ...configs, ...keys } },
-      {
-        type: 'object',
-        additionalProperties: false,
-        required: ['use'],
-        properties: {
-          use: { type: 'string', minLength: 1, description: 'File of your own plugin; relative to this file.', examples: ['./plugins/mine.ts'] },
-          config: { type: ['object', 'null'], description: 'The keys of your own plugin.' },
-          ...keys
-        }
-      }
+      ...known.map(({ plugin, pattern, example }) => ofOwn(
+        { ...file, description: plugin.description === '' ? file.description : plugin.description, pattern, examples: [example] },
+        forEditors({ ...plugin.config as unknown as SchemaNode, description: `The keys of ${plugin.name}.` })
+      )),
+      ofOwn(
+        known.length === 0 ? file : { ...file, not: { anyOf: known.map(({ pattern }) => ({ pattern })) } },
+        { type: ['object', 'null'], description: 'The keys of your own plugin.' }
+      )
     ]
   }
+}
+
+// A file is named from the folder of the file that uses it, so what comes first differs: the rest has to be the same.
+function usePattern (file: string): string {
+  const names = file.split('/').filter((name) => name !== '..')
+  return `(^|/)${names.map((name) => name.replace(/[.*+?^${}()|[\]\\]/g, '\\$&')).join('/')}$`
 }
 
 /** Puts the plugins in, and lets a reference stand for every value that text alone would not do for. */

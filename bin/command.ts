@@ -1,0 +1,72 @@
+import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
+import { EXIT } from './exit-codes.js'
+import { visible, type Terminal } from './terminal.js'
+
+/** What a command can not do, and what to do about it; told in one line, without a stack. */
+export class CommandError extends Error {
+  readonly remedy: string
+  readonly exitCode: number
+
+  constructor (message: string, remedy: string, exitCode: number = EXIT.refused) {
+    super(message)
+    this.name = 'CommandError'
+    this.remedy = remedy
+    this.exitCode = exitCode
+  }
+}
+
+/**
+ * Runs a command and gives its exit code. What it refuses is told on standard error, or with `json` as `{ ok: false, findings }` on standard
+ * output. Throws on what is a bug.
+ */
+export async function runCommand (terminal: Terminal, json: boolean, act: () => Promise<number>): Promise<number> {
+  try {
+    return await act()
+  } catch (error) {
+    const findings = findingsOf(error)
+    if (findings === null) throw error
+    if (json) terminal.print(JSON.stringify({ ok: false, findings }))
+    else for (const finding of findings) terminal.complain(error instanceof ConfigError ? findingLine(finding, terminal.errorColors) : `sluice: ${plainLine(finding)}`)
+    return error instanceof CommandError ? error.exitCode : EXIT.refused
+  }
+}
+
+function findingsOf (error: unknown): readonly Finding[] | null {
+  if (error instanceof ConfigError) return error.findings
+  if (error instanceof CommandError) return [{ path: [], message: error.message, remedy: error.remedy, position: null }]
+  // A file or a port that the system does not give.
+  if (error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string') return [{ path: [], ...explainSystemError(error), position: null }]
+  return null
+}
+
+function plainLine ({ message, remedy }: Finding): string {
+  return visible(remedy === '' ? message : `${message} (${remedy})`)
+}
+
+/** A finding in one line, `file:line:column path: what is wrong (what to do)`. */
+export function findingLine (finding: Finding, colors: Terminal['colors']): string {
+  const line = visible(formatFinding(finding))
+  const { position, remedy } = finding
+  const place = position === undefined || position === null ? '' : visible(placeOf(position))
+  const advice = remedy === '' ? '' : visible(` (${remedy})`)
+  return `${colors.bold(place)}${line.slice(place.length, line.length - advice.length)}${colors.dim(advice)}`
+}
+
+/** A place as people and editors write it. */
+export function placeOf (position: { file: string, line: number, column: number }): string {
+  return `${position.file}:${position.line}:${position.column}`
+}
+
+/** What the system's refusal of a file or a port means, and what to do. */
+export function explainSystemError (error: Error): { message: string, remedy: string } {
+  const { code, message, address, port, path } = error as NodeJS.ErrnoException & { address?: string, port?: number }
+  const at = `${address ?? ''}:${port ?? ''}`
+  if (code === 'EADDRINUSE') return { message: `${at} is taken`, remedy: 'end the other process, or choose another port' }
+  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return { message: `"${address ?? (error as { hostname?: string }).hostname ?? ''}" is no address of this machine`, remedy: 'choose one that it has, like 127.0.0.1' }
+  if (code === 'EACCES' && port !== undefined) return { message: `may not listen on ${at}`, remedy: 'ports below 1024 need a privilege; choose a higher one' }
+  if (code === 'EACCES' || code === 'EPERM') return { message: `${path ?? 'a file'} may not be read or written by this user`, remedy: 'change who owns it, or choose another' }
+  if (code === 'EISDIR') return { message: `${path ?? 'what is named'} is a folder`, remedy: 'name a file' }
+  if (code === 'ENOTDIR' || code === 'EEXIST') return { message: `${path ?? 'a part of the path'} is in the way`, remedy: 'choose another folder' }
+  if (code === 'ENOENT') return { message: `${path ?? 'a file'} does not exist`, remedy: 'make it, or name one that exists' }
+  return { message, remedy: '' }
+}
