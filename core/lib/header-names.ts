@@ -15,7 +15,7 @@ export const FieldKind = {
   contentLength: 4,
   transferEncoding: 5,
   expect: 6,
-  /** X-Forwarded-*, Forwarded, X-Real-IP: believed only from a trusted peer. */
+  /** X-Forwarded-*, Forwarded, X-Real-IP and what else tells an upstream of another client, address, host, method or target: believed only from a trusted peer. */
   forwarded: 7,
   upgrade: 8,
   /** Tells an upstream who calls: never taken from a client. Names with underscores are treated alike: many servers read `_` as `-`. */
@@ -48,15 +48,22 @@ const KINDS: Readonly<Record<string, number>> = {
   'transfer-encoding': FieldKind.transferEncoding,
   expect: FieldKind.expect,
   forwarded: FieldKind.forwarded,
-  'x-forwarded-for': FieldKind.forwarded,
-  'x-forwarded-host': FieldKind.forwarded,
-  'x-forwarded-proto': FieldKind.forwarded,
-  'x-forwarded-port': FieldKind.forwarded,
-  'x-forwarded-prefix': FieldKind.forwarded,
-  'x-forwarded-server': FieldKind.forwarded,
-  'x-forwarded-scheme': FieldKind.forwarded,
-  'x-forwarded-ssl': FieldKind.forwarded,
   'x-real-ip': FieldKind.forwarded,
+  'x-client-ip': FieldKind.forwarded,
+  'x-cluster-client-ip': FieldKind.forwarded,
+  'x-original-forwarded-for': FieldKind.forwarded,
+  'true-client-ip': FieldKind.forwarded,
+  'cf-connecting-ip': FieldKind.forwarded,
+  'fastly-client-ip': FieldKind.forwarded,
+  'x-original-host': FieldKind.forwarded,
+  // Some servers and frameworks serve the path or the method that these name: what protects another route would be walked around.
+  'x-original-url': FieldKind.forwarded,
+  'x-original-uri': FieldKind.forwarded,
+  'x-rewrite-url': FieldKind.forwarded,
+  'x-original-method': FieldKind.forwarded,
+  'x-http-method-override': FieldKind.forwarded,
+  'x-http-method': FieldKind.forwarded,
+  'x-method-override': FieldKind.forwarded,
   upgrade: FieldKind.upgrade,
   via: FieldKind.via,
   date: FieldKind.date
@@ -65,6 +72,11 @@ const KINDS: Readonly<Record<string, number>> = {
 /** A client may not grow the map without bound by inventing names. */
 const MAX_NAMES = 1024
 const MAX_NAME_LENGTH = 64
+
+function kindOf (lower: string): number {
+  if (Object.hasOwn(KINDS, lower)) return KINDS[lower] as number
+  return lower.startsWith('x-forwarded-') ? FieldKind.forwarded : FieldKind.plain
+}
 
 /** Field names and what to do with them; one per direction and set of identity headers. */
 export class FieldTable {
@@ -87,8 +99,7 @@ export class FieldTable {
 
   private learn (name: string): FieldName {
     const lower = name.toLowerCase()
-    const kind = this.extra.get(lower) ??
-      (this.dropUnderscores && lower.includes('_') ? FieldKind.refused : Object.hasOwn(KINDS, lower) ? KINDS[lower] as number : FieldKind.plain)
+    const kind = this.extra.get(lower) ?? (this.dropUnderscores && lower.includes('_') ? FieldKind.refused : kindOf(lower))
     const known = { lower, kind }
     if (this.names.size < MAX_NAMES && name.length <= MAX_NAME_LENGTH) this.names.set(name, known)
     return known
@@ -116,8 +127,8 @@ export function connectionNames (value: string): string[] | null {
   for (const part of value.split(',')) {
     const token = part.trim().toLowerCase()
     if (token === '' || token === 'close' || token === 'keep-alive' || token === 'upgrade') continue
-    const kind = Object.hasOwn(KINDS, token) ? KINDS[token] : FieldKind.plain
-    if (kind === FieldKind.host || kind === FieldKind.contentLength || kind === FieldKind.forwarded || kind === FieldKind.via) continue
+    const kind = kindOf(token)
+    if (kind === FieldKind.host || kind === FieldKind.contentLength || kind === FieldKind.forwarded || kind === FieldKind.via || kind === FieldKind.te) continue
     names ??= []
     names.push(token)
   }

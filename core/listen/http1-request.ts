@@ -35,6 +35,9 @@ const BAD_EXPECT = refuse('EXPECTATION_FAILED', { details: { reason: 'expect' } 
 // RFC 9110 section 8.6 allows leading zeros; some parsers read them as octal, so a length with one is two lengths. Fifteen
 // digits are exact in a double.
 const CONTENT_LENGTH = /^(0|[1-9][0-9]{0,14})$/
+// Members of comma-separated lists.
+const UPGRADE = /(?:^|[\s,])upgrade(?:$|[\s,])/i
+const TRAILERS = /(?:^|[\s,])trailers(?:$|[\s,;])/i
 const GIVEN_ID = /^[\x21-\x7e]{1,128}$/
 
 /**
@@ -67,7 +70,6 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
     const field = policy.fields.lookUp(name)
     switch (field.kind) {
       case FieldKind.plain:
-      case FieldKind.via:
       case FieldKind.date:
         flat.push(field.lower, value)
         break
@@ -88,7 +90,7 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
       case FieldKind.connection: {
         const names = connectionNames(value)
         if (names !== null) listed = listed === null ? names : listed.concat(names)
-        if (/\bupgrade\b/i.test(value)) connectionUpgrade = true
+        if (UPGRADE.test(value)) connectionUpgrade = true
         break
       }
       case FieldKind.upgrade:
@@ -99,9 +101,10 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
         expect = true
         break
       case FieldKind.te:
-        if (/\btrailers\b/i.test(value)) flat.push('te', 'trailers')
+        if (TRAILERS.test(value)) flat.push('te', 'trailers')
         break
       case FieldKind.forwarded:
+      case FieldKind.via:
         if (connection.trusted) flat.push(field.lower, value)
         break
       case FieldKind.requestId:

@@ -33,13 +33,15 @@ export function cleanResponseHeaders (raw: readonly Buffer[]): string[] | null {
   return flat
 }
 
+const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(['host', 'expect', 'set-cookie', 'authorization', 'www-authenticate'])
+
 /** Trailer fields, flat; those that frame, route or authenticate are not taken from a trailer (RFC 9110 section 6.5.1). */
 export function cleanTrailers (raw: readonly (Buffer | string)[] | null): string[] | null {
   if (raw === null || raw.length === 0) return null
   const flat: string[] = []
   for (let i = 0; i < raw.length; i += 2) {
     const name = String(raw[i]).toLowerCase()
-    if (responseFields.lookUp(name).kind !== FieldKind.plain || name === 'set-cookie' || name.startsWith('content-')) continue
+    if (responseFields.lookUp(name).kind !== FieldKind.plain || NOT_IN_TRAILERS.has(name) || name.startsWith('content-')) continue
     const value = raw[i + 1] as Buffer | string
     flat.push(name, typeof value === 'string' ? value : latin1(value))
   }
