@@ -13,13 +13,14 @@ import type { ListenPolicy } from './listen/policy.js'
 import type { AccessLog } from './observe/access-log.js'
 import type { GatewayMetrics } from './observe/metrics.js'
 import type { CompiledRoute, ExchangeObserver } from './pipeline/compiled-route.js'
+import { DEFAULT_ID_HEADER } from './pipeline/answer-writer.js'
 import { Exchange } from './pipeline/exchange.js'
 import type { Plugin } from './plugin.js'
 import { systemClock } from './plugin-host.js'
 import { PoolRegistry } from './proxy/pools.js'
 import type { Drainable } from './proxy/splice.js'
 import { type Refusal, refuse } from './reply.js'
-import { buildSnapshot, DEFAULT_ID_HEADER, type Snapshot, type SnapshotInput } from './snapshot.js'
+import { buildSnapshot, type Snapshot, type SnapshotInput } from './snapshot.js'
 import { sendSubrequest } from './subrequest.js'
 
 /** What a gateway is made of. */
@@ -77,9 +78,9 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   get requests (): number { return this.active }
 
   get policy (): ListenPolicy { return this.serving().policy }
-  get requestIdHeader (): string {
-    const header = this.snapshot?.root.requestId
-    return header === undefined || header === false ? DEFAULT_ID_HEADER : header.header
+  get requestIdHeader (): string | null {
+    const setting = this.snapshot?.root.requestId
+    return setting === undefined || setting === false ? null : setting.header
   }
 
   /**
@@ -156,7 +157,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     }
     if (instead === null && compiled.info === null && hasEncodedSlash(request.path)) instead = ENCODED_SLASH
     this.active++
-    const exchange = new Exchange(request.givenId ?? randomUUID(), request, sink, compiled, params, this, project === null ? this.leaveNone : this.leaveProject, performance.now())
+    const exchange = new Exchange(request.givenId ?? null, request, sink, compiled, params, this, project === null ? this.leaveNone : this.leaveProject, performance.now())
     exchange.owner = project
     exchange.instead = instead
     return exchange
@@ -246,7 +247,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
       bytesIn: 0, bytesOut: body.length, project: null, route: null, consumer: null, errorCode: refusal.code, errorReason: typeof refusal.details?.['reason'] === 'string' ? refusal.details['reason'] : null,
       userAgent: null, fields: null
     })
-    return { status: refusal.status, headers: [...refusal.headers, 'content-type', contentType, this.requestIdHeader, id], body }
+    return { status: refusal.status, headers: [...refusal.headers, 'content-type', contentType, this.requestIdHeader ?? DEFAULT_ID_HEADER, id], body }
   }
 
   bug (error: unknown, requestId: string, where: string): void {

@@ -97,7 +97,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
       hosts: hosts.index,
       fallback: fallbackRoute(null, pipeline, services.statsFor(null, null)),
       fallbackPipeline: pipeline,
-      policy: compilePolicy(root.listen, identityHeaders, root.requestId === false ? DEFAULT_ID_HEADER : root.requestId.header),
+      policy: compilePolicy(root.listen, identityHeaders, root.requestId === false ? null : root.requestId.header),
       healthPaths: new Set(root.listen.health)
     }
   } catch (error) {
@@ -116,9 +116,6 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
 function lookUpIn (registry: ReadonlyMap<string, Plugin>, authorPlugins: ReadonlyMap<string, Plugin>): PluginLookup {
   return (use) => use.use === null ? registry.get(use.name) : authorPlugins.get(use.use)
 }
-
-/** The field that carries the request id where the configuration names none. */
-export const DEFAULT_ID_HEADER = 'x-request-id'
 
 async function * both (first: readonly HashedProject[], then: SnapshotInput['changed']): AsyncGenerator<readonly HashedProject[]> {
   if (first.length > 0) yield first

@@ -74,7 +74,7 @@ export const Workers = Type.Union([Type.Literal('auto'), Type.Integer({ minimum:
 export const RequestId = Type.Union([
   Type.Boolean(),
   Fields({ header: Type.Optional(Text({ title: 'a header name', pattern: '^[A-Za-z0-9-]+$', default: DEFAULTS.requestIdHeader, description: 'The header that carries it.' })) })
-], { title: 'a request id setting', default: true, examples: [{ header: 'x-request-id' }, false], description: 'An id for every request, in a header, the log and error bodies.' })
+], { title: 'a request id setting', default: true, examples: [{ header: 'x-request-id' }, false], description: 'An id for every request, in a header both ways, the log and error bodies. With `false` only error answers have one.' })
 
 /** `accessLog`. */
 export const AccessLog = Type.Union([

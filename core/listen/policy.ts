@@ -11,7 +11,7 @@ export interface ListenPolicy {
 }
 
 /** Compiles the listener's part of a configuration. `identityHeaders`: of every plugin of the gateway. */
-export function compilePolicy (listen: ListenConfig, identityHeaders: Iterable<string>, requestIdHeader: string): ListenPolicy {
+export function compilePolicy (listen: ListenConfig, identityHeaders: Iterable<string>, requestIdHeader: string | null): ListenPolicy {
   return {
     fields: createRequestFieldTable(identityHeaders, requestIdHeader),
     isTrusted: listen.trustedProxies.length === 0 ? () => false : compileCidrs(listen.trustedProxies),

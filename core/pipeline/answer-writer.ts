@@ -7,6 +7,9 @@ import type { BufferPlan } from './compile.js'
 import { AnswerDraft } from './drafts.js'
 import { StepRunner } from './steps.js'
 
+/** The field that carries the request id where the configuration names none; an error answer has one in any case. */
+export const DEFAULT_ID_HEADER = 'x-request-id'
+
 /**
  * The answer's half of an exchange: takes a reply or what the relay brings, has the response steps run, and writes to the sink with
  * backpressure. Once the head is sent no step runs any more, and what breaks breaks the answer.
@@ -54,7 +57,9 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     if (this.sink.closed) return
     this.headSent(answer.status)
     const { flat } = answer.headers
-    answer.headers.set(this.observer.requestIdHeader, this.id)
+    const idHeader = this.observer.requestIdHeader
+    if (idHeader !== null) answer.headers.set(idHeader, this.id)
+    else if (answer.source === 'error') answer.headers.set(DEFAULT_ID_HEADER, this.id)
     const { transforms, body } = answer
     if (transforms !== null && !answer.bodyless && (body !== null || answer.source === 'upstream')) {
       this.sink.head(answer.status, answer.reason, flat, false)

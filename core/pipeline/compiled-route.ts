@@ -38,8 +38,8 @@ export interface CompiledRoute {
 
 /** What the engine is told about the life of exchanges. */
 export interface ExchangeObserver {
-  /** Lower-case name of the field that carries the request id, in both directions. */
-  readonly requestIdHeader: string
+  /** Lower-case name of the field that carries the request id, in both directions; null = only error answers carry one. */
+  readonly requestIdHeader: string | null
   /** The tunnels that stand. */
   readonly tunnels: Set<Drainable>
   /** Renders an error for a client: content type and body. */

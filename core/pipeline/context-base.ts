@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { BaseContext, ConnectionInfo, GatewayRequest, ResponseSink, Slots, Trace, TraceEntry } from '../context.js'
 import type { RouteInfo } from '../route.js'
 import type { RequestHook } from './compile.js'
@@ -8,7 +9,6 @@ const NO_PARAMS: Readonly<Record<string, string>> = Object.freeze({})
 
 /** What steps see of a request: one object for its whole life, born with all its fields so that its shape never changes. */
 export abstract class ContextBase implements BaseContext {
-  readonly id: string
   readonly request: GatewayRequest
   readonly sink: ResponseSink
   readonly compiled: CompiledRoute
@@ -21,12 +21,13 @@ export abstract class ContextBase implements BaseContext {
   annotations: Record<string, string | number | boolean> | null = null
   protected forwardDraft: ForwardDraft | null = null
   protected answer: AnswerDraft | null = null
+  private knownId: string | null
   private slots: Partial<Slots> | null = null
   private controller: AbortController | null = null
   private aborted = false
 
-  constructor (id: string, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, params: Readonly<Record<string, string>> | null, nowMs: number) {
-    this.id = id
+  constructor (id: string | null, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, params: Readonly<Record<string, string>> | null, nowMs: number) {
+    this.knownId = id
     this.request = request
     this.sink = sink
     this.compiled = compiled
@@ -34,6 +35,8 @@ export abstract class ContextBase implements BaseContext {
     this.startedAt = nowMs
   }
 
+  /** Made when it is first asked for: where ids are off, only errors ask. */
+  get id (): string { return this.knownId ??= randomUUID() }
   get route (): RouteInfo | null { return this.compiled.info }
   get project (): string | null { return this.compiled.projectName }
   get rawTarget (): string { return this.request.rawTarget }

@@ -22,7 +22,7 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
   private readonly onFinished: (exchange: Exchange, complete: boolean) => void
 
   constructor (
-    id: string, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, params: Readonly<Record<string, string>> | null,
+    id: string | null, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, params: Readonly<Record<string, string>> | null,
     observer: ExchangeObserver, onFinished: (exchange: Exchange, complete: boolean) => void, nowMs: number
   ) {
     super(id, request, sink, compiled, params, nowMs)
@@ -92,7 +92,7 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
       query: draft === null ? request.query : draft.query,
       fields: draft === null ? request.headers.flat : draft.headers.flat,
       requestIdHeader: this.observer.requestIdHeader,
-      requestId: this.id,
+      requestId: this.observer.requestIdHeader === null ? '' : this.id,
       body,
       headersMs: compiled.headersMs,
       idleMs: compiled.idleMs,
@@ -144,7 +144,8 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
   relayTunnel (reason: string, headers: string[]): TunnelEnd | null {
     if (this.sink.tunnel === null || this.sink.closed) return null
     this.headSent(101)
-    headers.push(this.observer.requestIdHeader, this.id)
+    const idHeader = this.observer.requestIdHeader
+    if (idHeader !== null) headers.push(idHeader, this.id)
     return this.sink.tunnel(reason, headers)
   }
 }

@@ -47,7 +47,7 @@ export interface RelayPlan {
   readonly query: string
   /** Flat, lower-case: what goes on of the client's, or what steps made of it. */
   readonly fields: readonly string[]
-  readonly requestIdHeader: string
+  readonly requestIdHeader: string | null
   readonly requestId: string
   /** The client's body untouched, bytes, or a stream of what transforms made of it. */
   readonly body: BodySource | Buffer | Readable | null

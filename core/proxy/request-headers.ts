@@ -11,7 +11,8 @@ const kinds = createRequestFieldTable([], null)
 export interface SentFields {
   /** Flat, lower-case. */
   readonly fields: readonly string[]
-  readonly requestIdHeader: string
+  /** Null = the upstream is told none. */
+  readonly requestIdHeader: string | null
   readonly requestId: string
 }
 
@@ -65,8 +66,8 @@ export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host
   }
   const element = `${forPrefix};host=${quoteHost(request.authority)};proto=${request.scheme}`
   const received = `${request.httpVersion} ${VIA_NAME}`
+  if (sent.requestIdHeader !== null) out.push(sent.requestIdHeader, sent.requestId)
   out.push(
-    sent.requestIdHeader, sent.requestId,
     'x-forwarded-for', forwardedFor === null ? address : `${forwardedFor}, ${address}`,
     'x-forwarded-host', sentHost ?? request.authority,
     'x-forwarded-proto', sentProto ?? request.scheme,
