@@ -75,7 +75,8 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
     members.add(member)
     worker.on('message', (message: FromWorker) => {
       member.heard = true
-      if (message.type === 'ready') {
+      if (message.type === 'up') tell(member, { type: 'start', start })
+      else if (message.type === 'ready') {
         member.ready = true
         listeners = message.listeners
         resolve()
@@ -101,7 +102,6 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
       log.error({ worker: worker.process.pid, code, signal, delayMs }, 'a worker ended; it is being replaced')
       replaceAfter(delayMs)
     })
-    worker.once('online', () => { tell(member, { type: 'start', start }) })
   })
 
   const backoff = (): number => Math.min(LONGEST_BACKOFF_MS, backoffMs * 2 ** Math.min(crashes, 12))

@@ -23,6 +23,8 @@ export type ToWorker =
 
 /** From a worker to its primary. */
 export type FromWorker =
+  /** It listens to its primary. What is sent before is lost where the entry is an ES module (tried on Node 20). */
+  | { type: 'up' }
   | { type: 'ready', listeners: readonly Listener[] }
   /** It has begun to stop, and ends by then. */
   | { type: 'stopping', deadlineMs: number }

@@ -57,3 +57,4 @@ process.on('message', (message: ToWorker) => {
 process.on('SIGINT', () => {})
 process.on('SIGTERM', () => {})
 process.on('SIGHUP', () => {})
+send({ type: 'up' })
