@@ -129,7 +129,10 @@ export interface Forward {
   path: string
   query: string
   readonly headers: HeaderList
-  /** Set to send this instead of the client's body; null = none; undefined = the client's. Content-Length follows; Digest and the like are dropped. */
+  /**
+   * Set to send this instead of the client's body; null = none; undefined = the client's. Content-Length follows; Content-Encoding, Digest
+   * and the like are dropped: set your own after it.
+   */
   body: string | Uint8Array | null | undefined
   /** Sends the body through a transform. Needs `body: { request: 'stream' }`; several chain in the order in which they were added. */
   transform (stream: Duplex): void
@@ -137,16 +140,22 @@ export interface Forward {
 
 /** The answer before its head is sent: an upstream's, a Reply's or an error's. */
 export interface ResponseDraft {
+  /** Of HEAD, 204 and 304 too. Setting one that is not final (below 200) throws TypeError. */
   status: number
   readonly headers: HeaderList
   /** Where it came from. */
   readonly source: 'upstream' | 'reply' | 'error'
   /**
-   * The whole body, where a step of the route declares `{ buffer }` or the answer is a Reply; else null (it streams).
-   * Setting it drops Content-Length (computed anew), ETag and digests: set your own after it.
+   * The whole body, where a step of the route declares `{ buffer }` or the answer is a Reply; else null: it streams, or there is none
+   * (HEAD, 204, 304). Set to null it becomes an empty one. Setting it drops Content-Length (computed anew), Content-Encoding, ETag and digests: set your own after it.
+   * Where there is none only that happens: what is set is not sent (RFC 9110 sections 9.3.2, 15.4.5: the fields are those of a 200 to GET).
    */
-  body: Buffer | null
-  /** Sends the body through a transform. Needs `body: { response: 'stream' }`; drops what setting `body` drops. */
+  get body (): Buffer | null
+  set body (body: string | Uint8Array | null)
+  /**
+   * Sends the body through a transform. Needs `body: { response: 'stream' }`; drops Content-Length, ETag and digests. Where there is no
+   * body only that happens.
+   */
   transform (stream: Duplex): void
 }
 

@@ -11,7 +11,11 @@ export class Reply {
   readonly headers: readonly string[]
   readonly body: string | Uint8Array | null
 
+  /** Throws TypeError for what is no answer: authors' plugins are bundled without a type check. The fields are not looked at. */
   constructor (status: number, headers: readonly string[], body: string | Uint8Array | null) {
+    if (!Number.isInteger(status) || status < 200 || status > 599) throw new TypeError(`${status} is not a final HTTP status`)
+    if (!Array.isArray(headers)) throw new TypeError('the headers of a Reply are a flat list: name, value, …')
+    if (body !== null && typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError('the body of a Reply is a string, bytes or null; reply() takes other values')
     this.status = status
     this.headers = headers
     this.body = body
@@ -41,7 +45,6 @@ export interface ReplyInit {
 
 /** Makes a Reply: `reply(200, { body: { ok: true } })`. Throws TypeError for a header that can not be written. */
 export function reply (status: number, init: ReplyInit = {}): Reply {
-  if (!Number.isInteger(status) || status < 200 || status > 599) throw new TypeError(`${status} is not a final HTTP status`)
   const headers: string[] = []
   let typed = false
   for (const [name, value] of Object.entries(init.headers ?? {})) {

@@ -38,6 +38,9 @@ export interface TemplateOptions {
 export function compileTemplate (source: string, options: TemplateOptions = {}): Template {
   const encoding = options.encode ?? 'none'
   if (encoding === 'header' && /[\r\n\0]/.test(source)) throw new TypeError(`the template ${quote(source)} holds CR, LF or NUL, which a header value can not`)
+  if (encoding === 'header' && options.encodeText !== true && /[^\t\x20-\x7e\x80-\xff]/.test(source.replace(/\{\{.*?\}\}/gs, ''))) {
+    throw new TypeError(`the template ${quote(source)} holds a character that a header value can not (percent-encode it)`)
+  }
   const pieces: Piece[] = []
   const names = new Set<string>()
   const own = options.encodeText === true ? valueEncoder(encoding, 'text') : (text: string) => text

@@ -1,10 +1,10 @@
-import { pipeline as chain, type Duplex } from 'node:stream'
+import { finished, pipeline as chain, type Duplex } from 'node:stream'
 import { GatewayError } from '../errors.js'
 import { Refusal, type Reply } from '../reply.js'
 import type { RelayOwner, UpstreamCall } from '../proxy/relay.js'
 import { inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
-import { AnswerDraft } from './drafts.js'
+import { AnswerDraft, asBuffer, NOTHING } from './drafts.js'
 import { StepRunner } from './steps.js'
 
 /** The field that carries the request id where the configuration names none; an error answer has one in any case. */
@@ -40,28 +40,29 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
   protected takeReply (reply: Reply, position: number): void {
     this.relay?.abort()
     const headers = reply.headers.slice()
-    let body = reply.body === null ? null : typeof reply.body === 'string' ? Buffer.from(reply.body) : Buffer.from(reply.body.buffer, reply.body.byteOffset, reply.body.byteLength)
+    let body = reply.body === null ? null : asBuffer(reply.body)
     if (reply instanceof Refusal) {
       this.failedWith(reply)
       const rendered = this.observer.renderError(reply, this.id, this.request.headers.joined('accept'))
       headers.push('content-type', rendered.contentType)
       body = Buffer.from(rendered.body)
     }
-    const bodyless = reply.status === 204 || reply.status === 304 || this.request.method === 'HEAD'
-    this.answer = new AnswerDraft(reply instanceof Refusal ? 'error' : 'reply', reply.status, '', headers, body, bodyless)
+    this.answer = new AnswerDraft(reply instanceof Refusal ? 'error' : 'reply', reply.status, '', headers, body, this.request.method === 'HEAD', false)
     this.runResponse(position, 0)
   }
 
   protected sendAnswer (): void {
-    const answer = this.response
     if (this.sink.closed) return
+    const answer = this.response
     this.headSent(answer.status)
     const { flat } = answer.headers
     const idHeader = this.observer.requestIdHeader
     if (idHeader !== null) answer.headers.set(idHeader, this.id)
     else if (answer.source === 'error') answer.headers.set(DEFAULT_ID_HEADER, this.id)
-    const { transforms, body } = answer
-    if (transforms !== null && !answer.bodyless && (body !== null || answer.source === 'upstream')) {
+    const { transforms, bodyless } = answer
+    const body = answer.body === null && answer.empty && !bodyless ? NOTHING : answer.body
+    if (transforms !== null && bodyless) for (const transform of transforms) transform.destroy()
+    if (transforms !== null && !bodyless && (body !== null || answer.source === 'upstream')) {
       this.sink.head(answer.status, answer.reason, flat, false)
       this.openTransforms(transforms)
       if (body !== null) this.entry?.end(body)
@@ -69,14 +70,16 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
       else this.relay?.resume()
       return
     }
-    if (body !== null || answer.source !== 'upstream') {
-      // A step that puts a whole body in the place of one that streams wants nothing of that one.
+    if (body !== null || answer.source !== 'upstream' || (bodyless && !answer.empty)) {
+      // A step that puts a whole body, or none, in the place of one that streams wants nothing of that one.
       if (!this.relayEnded) this.relay?.abort()
-      if (answer.status !== 204 && answer.status !== 304) answer.headers.set('content-length', String(body === null ? 0 : body.length))
-      this.sink.answer(answer.status, flat, body, answer.bodyless)
+      if (answer.status === 204) answer.headers.delete('content-length')
+      // RFC 9110 section 9.3.2: the length for HEAD is that of the answer to GET, which a transform would have made another.
+      else if (answer.status !== 304 && transforms === null && (body !== null || answer.source !== 'upstream')) answer.headers.set('content-length', String(body === null ? 0 : body.length))
+      this.sink.answer(answer.status, flat, body, bodyless)
       return
     }
-    this.sink.head(answer.status, answer.reason, flat, answer.bodyless)
+    this.sink.head(answer.status, answer.reason, flat, bodyless)
     if (this.relayEnded) this.sink.end(this.trailers)
     else {
       this.sink.onDrain = this.drained
@@ -101,14 +104,24 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     this.entry = entry
     this.exit = exit
     this.sink.onDrain = this.drained
-    const broken = (error: unknown): void => {
-      this.observer.bug(error, this.id, 'response transform')
+    let broken = false
+    const settled = (error: unknown): void => {
+      if (error === null || error === undefined || broken || this.sink.closed) return
+      broken = true
+      if (!(error instanceof GatewayError)) this.observer.bug(error, this.id, 'response transform')
       this.relay?.abort()
       this.sink.abort()
     }
-    if (transforms.length > 1) chain(transforms as unknown as [Duplex, Duplex], (error) => { if (error !== null && error !== undefined && !this.sink.closed) broken(error) })
-    else entry.on('error', broken)
-    exit.on('data', (chunk: Buffer) => { if (!this.sink.write(chunk)) exit.pause() })
+    if (transforms.length > 1) chain(transforms as unknown as [Duplex, Duplex], settled)
+    // A chain takes its last stream for done once everything is written to it.
+    finished(exit, { writable: false }, settled)
+    exit.on('data', (chunk: Buffer) => {
+      try {
+        if (!this.sink.write(chunk)) exit.pause()
+      } catch (error) {
+        settled(error)
+      }
+    })
     exit.on('end', () => { this.sink.end(this.trailers) })
     entry.on('drain', () => { this.relay?.resume() })
   }
@@ -119,7 +132,7 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
 
   relayHead (status: number, reason: string, headers: string[], bodyless: boolean): boolean {
     const { response, responseBuffer } = this.compiled.pipeline
-    this.answer = new AnswerDraft('upstream', status, reason, headers, null, bodyless)
+    this.answer = new AnswerDraft('upstream', status, reason, headers, null, this.request.method === 'HEAD', bodyless)
     if (response === null) {
       this.sendAnswer()
       return true
@@ -176,15 +189,16 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
   }
 
   relayFail (error: GatewayError): void {
+    // What a step made could not be sent, or a transform of it broke.
+    if (error.code === 'INTERNAL_ERROR') this.observer.bug(error.cause ?? error, this.id, error.details?.['reason'] === 'request_transform' ? 'request transform' : 'forward')
+    else if (this.sent || error.code.startsWith('UPSTREAM')) this.observer.upstreamFailed(error, this.id, this.relay?.target?.origin ?? null)
     if (this.sent) {
       this.failedWith(error)
-      this.observer.upstreamFailed(error, this.id, this.relay?.target?.origin ?? null)
       this.sink.abort()
       return
     }
     this.forget()
     this.collected = null
-    if (error.code.startsWith('UPSTREAM')) this.observer.upstreamFailed(error, this.id, this.relay?.target?.origin ?? null)
     this.failStep(error, this.compiled.pipeline.steps.length)
   }
 }

@@ -1,7 +1,7 @@
 import type { RequestContext, ResponseContext, LogContext, BodyMode, Decision, Pass, PluginInstance } from '../plugin.js'
-import { ConfigError, type ConfigPath, type Finding } from '../errors.js'
-import type { Host } from '../host.js'
+import type { ConfigPath } from '../errors.js'
 import { parseSize } from '../lib/units.js'
+import { closeInstances, createInstances, CreateError, type HostFactory } from './instances.js'
 import type { ResolvedUse } from './order.js'
 
 /** How much of a body is collected before the steps that want it whole. */
@@ -44,8 +44,8 @@ export interface CompiledPipeline {
   readonly steps: readonly StepInfo[]
   /** Outermost first. */
   readonly request: HookList<RequestHook> | null
-  /** Innermost first. `wantsBody` says which are skipped where there can be no body. */
-  readonly response: (HookList<ResponseHook> & { readonly wantsBody: readonly boolean[] }) | null
+  /** Innermost first. */
+  readonly response: HookList<ResponseHook> | null
   /** Innermost first. */
   readonly error: HookList<ErrorHook> | null
   readonly log: readonly LogHook[] | null
@@ -57,58 +57,13 @@ export interface CompiledPipeline {
   close (): Promise<void>
 }
 
-/** Makes the host for one step. */
-export type HostFactory = (step: ResolvedUse) => Host
-
 /**
- * Creates the instances of a route's steps and folds their hooks into flat arrays. Asynchronous only when a plugin's `create` is.
- * What a `create` throws comes as CreateError after the instances made so far are closed. With `endpoint` the last step only serves:
- * its endpoint of that name stands where its request hook would.
+ * Creates the instances of a route's steps (`createInstances`) and folds their hooks into flat arrays. Asynchronous only when a plugin's
+ * `create` is. With `endpoint` the last step only serves: its endpoint of that name stands where its request hook would.
  */
 export function compilePipeline (steps: readonly ResolvedUse[], hostFor: HostFactory, endpoint: string | null = null): CompiledPipeline | Promise<CompiledPipeline> {
-  const made: (PluginInstance | Promise<PluginInstance>)[] = []
-  let waits = false
-  try {
-    for (const step of steps) {
-      const instance = step.plugin.create(step.use.config, hostFor(step))
-      if (instance instanceof Promise) waits = true
-      made.push(instance)
-    }
-  } catch (error) {
-    void closeAll(made)
-    throw new CreateError(steps[made.length] as ResolvedUse, error)
-  }
-  if (!waits) return fold(steps, made as PluginInstance[], endpoint)
-  return Promise.allSettled(made).then((results) => {
-    const failed = results.findIndex((result) => result.status === 'rejected')
-    if (failed === -1) return fold(steps, results.map((result) => (result as PromiseFulfilledResult<PluginInstance>).value), endpoint)
-    void closeAll(made)
-    throw new CreateError(steps[failed] as ResolvedUse, (results[failed] as PromiseRejectedResult).reason)
-  })
-}
-
-/** A plugin's `create` threw: which step, and why. */
-export class CreateError extends Error {
-  readonly step: ResolvedUse
-
-  constructor (step: ResolvedUse, cause: unknown) {
-    super(cause instanceof Error ? cause.message : String(cause), { cause })
-    this.name = 'CreateError'
-    this.step = step
-  }
-
-  /** What to tell who wrote the configuration: what the plugin found wrong with its config, or that it could not be created. */
-  get findings (): Finding[] {
-    const { at, name, use } = this.step.use
-    if (this.cause instanceof ConfigError) return this.cause.findings.map((finding) => ({ ...finding, path: [...at, use === null ? name : 'config', ...finding.path] }))
-    return [{ path: at, message: `plugin "${name}" could not be created: ${this.message}`, remedy: 'correct its configuration' }]
-  }
-}
-
-async function closeAll (made: readonly (PluginInstance | Promise<PluginInstance>)[]): Promise<void> {
-  for (const result of await Promise.allSettled(made)) {
-    if (result.status === 'fulfilled') await Promise.resolve(result.value.close?.()).catch(() => {})
-  }
+  const instances = createInstances(steps, hostFor)
+  return instances instanceof Promise ? instances.then((all) => fold(steps, all, endpoint)) : fold(steps, instances, endpoint)
 }
 
 function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[], endpoint: string | null): CompiledPipeline {
@@ -117,7 +72,6 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
   const requestAt: number[] = []
   const response: ResponseHook[] = []
   const responseAt: number[] = []
-  const wantsBody: boolean[] = []
   const error: ErrorHook[] = []
   const errorAt: number[] = []
   const log: LogHook[] = []
@@ -137,7 +91,6 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
       if (whole !== null) responseBuffer = smaller(responseBuffer, whole)
       response.unshift(instance.response.bind(instance) as ResponseHook)
       responseAt.unshift(position)
-      wantsBody.unshift(modes.response !== 'none')
     }
     if (instance.error !== undefined) {
       error.unshift(instance.error.bind(instance) as ErrorHook)
@@ -150,13 +103,13 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
       plugin: use.name, id: use.id, stage, level, locked: use.locked, timeoutMs: use.timeoutMs, at: use.at, replaces: replaces?.at ?? null
     })),
     request: request.length === 0 ? null : { hooks: request, positions: requestAt },
-    response: response.length === 0 ? null : { hooks: response, positions: responseAt, wantsBody },
+    response: response.length === 0 ? null : { hooks: response, positions: responseAt },
     error: error.length === 0 ? null : { hooks: error, positions: errorAt },
     log: log.length === 0 ? null : log,
     requestBuffer,
     responseBuffer,
     instances,
-    close: () => closeAll(instances)
+    close: () => closeInstances(instances)
   }
 }
 

@@ -25,6 +25,7 @@ export abstract class ContextBase implements BaseContext {
   private slots: Partial<Slots> | null = null
   private controller: AbortController | null = null
   private aborted = false
+  private tracedSince = 0
 
   constructor (id: string | null, request: GatewayRequest, sink: ResponseSink, compiled: CompiledRoute, params: Readonly<Record<string, string>> | null, nowMs: number) {
     this.knownId = id
@@ -69,7 +70,12 @@ export abstract class ContextBase implements BaseContext {
   }
 
   startTrace (): Trace {
-    return this.trace ??= { entries: [] }
+    if (this.trace === null) {
+      this.trace = { entries: [] }
+      // The hook that starts it ran before anybody took the time: its duration counts from here.
+      this.tracedSince = performance.now()
+    }
+    return this.trace
   }
 
   annotate (key: string, value: string | number | boolean): void {
@@ -85,7 +91,7 @@ export abstract class ContextBase implements BaseContext {
   protected note (position: number, hook: TraceEntry['hook'], decision: string, sinceMs: number): void {
     const step = this.compiled.pipeline.steps[position]
     if (step === undefined) return
-    this.trace?.entries.push({ plugin: step.plugin, id: step.id, stage: step.stage, hook, decision, durationMs: performance.now() - sinceMs })
+    this.trace?.entries.push({ plugin: step.plugin, id: step.id, stage: step.stage, hook, decision, durationMs: performance.now() - Math.max(sinceMs, this.tracedSince) })
   }
 }
 

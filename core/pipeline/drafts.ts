@@ -9,6 +9,31 @@ function dropBodyFields (headers: HeaderList): void {
   for (const name of BODY_FIELDS) headers.delete(name)
 }
 
+/** Throws TypeError for what is no body; authors' plugins are bundled without a type check. */
+function checkBody (body: unknown): void {
+  if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError(`a body is a string or bytes, not a value of type ${typeof body}`)
+}
+
+/** An empty body. */
+export const NOTHING = Buffer.alloc(0)
+const ignoreError = (): void => {}
+
+/**
+ * Lets a stream fail alone. What `_transform` throws becomes the stream's error: Node would throw it into whoever wrote, out of reach of
+ * any route. And an error that comes when nobody listens any more (the upstream has answered already) stays without effect.
+ */
+function guardStream (stream: Duplex): Duplex {
+  const { _write } = stream
+  stream._write = function (chunk: unknown, encoding, done) {
+    try {
+      _write.call(this, chunk, encoding, done)
+    } catch (error) {
+      done(error instanceof Error ? error : new Error(String(error)))
+    }
+  }
+  return stream.on('error', ignoreError)
+}
+
 /** What a step changes of the way upstream; made when a step first asks for it. */
 export class ForwardDraft implements Forward {
   target: string | null = null
@@ -29,46 +54,64 @@ export class ForwardDraft implements Forward {
   get body (): string | Uint8Array | null | undefined { return this.replaced }
 
   set body (body: string | Uint8Array | null | undefined) {
+    if (body !== null && body !== undefined) checkBody(body)
     this.replaced = body
+    if (body === undefined) return
     dropBodyFields(this.headers)
+    this.headers.delete('content-encoding')
   }
 
   transform (stream: Duplex): void {
     dropBodyFields(this.headers)
-    ;(this.transforms ??= []).push(stream)
+    ;(this.transforms ??= []).push(guardStream(stream))
   }
 }
 
 /** An answer while response steps may still change it. */
 export class AnswerDraft implements ResponseDraft {
-  status: number
   readonly reason: string
   readonly headers: HeaderList
   readonly source: 'upstream' | 'reply' | 'error'
-  /** Nothing follows the head, whatever the fields say. */
-  readonly bodyless: boolean
+  /** The upstream's answer has no body: HEAD, 204, 304. */
+  readonly empty: boolean
   transforms: Duplex[] | null = null
+  private readonly forHead: boolean
+  private code: number
   private whole: Buffer | null
 
-  constructor (source: AnswerDraft['source'], status: number, reason: string, flat: string[], body: Buffer | null, bodyless: boolean) {
+  constructor (source: AnswerDraft['source'], status: number, reason: string, flat: string[], body: Buffer | null, forHead: boolean, empty: boolean) {
     this.source = source
-    this.status = status
+    this.code = status
     this.reason = reason
     this.headers = new HeaderList(flat)
     this.whole = body
-    this.bodyless = bodyless
+    this.forHead = forHead
+    this.empty = empty
+  }
+
+  /** Nothing follows the head, whatever the fields say. A step that sets the status or changes the method decides this too. */
+  get bodyless (): boolean { return this.forHead || this.code === 204 || this.code === 304 }
+
+  get status (): number { return this.code }
+
+  set status (status: number) {
+    if (!Number.isInteger(status) || status < 200 || status > 999) throw new TypeError(`${status} is not a final HTTP status`)
+    this.code = status
   }
 
   get body (): Buffer | null { return this.whole }
 
-  set body (body: Buffer | null) {
-    this.whole = body
+  set body (body: string | Uint8Array | null) {
+    if (body !== null) checkBody(body)
     this.forgetBody()
+    this.headers.delete('content-encoding')
+    // What an answer to HEAD stands for was never here: how long the changed one would be is not known.
+    if (!this.forHead || !this.empty) this.whole = body === null ? NOTHING : asBuffer(body)
   }
 
   transform (stream: Duplex): void {
     this.forgetBody()
-    ;(this.transforms ??= []).push(stream)
+    ;(this.transforms ??= []).push(guardStream(stream))
   }
 
   /** Hands over the collected body without counting it as a change. */
@@ -78,4 +121,9 @@ export class AnswerDraft implements ResponseDraft {
     dropBodyFields(this.headers)
     this.headers.delete('etag')
   }
+}
+
+/** The same bytes as a Buffer. */
+export function asBuffer (body: string | Uint8Array): Buffer {
+  return typeof body === 'string' ? Buffer.from(body) : Buffer.from(body.buffer, body.byteOffset, body.byteLength)
 }

@@ -1,13 +1,13 @@
-import { pipeline as chain, type Duplex, type Readable } from 'node:stream'
 import type { GatewayRequest, Outcome, ResponseSink, TunnelEnd } from '../context.js'
 import type { Refusal, Reply } from '../reply.js'
 import { Relay, type RelayPlan, type UpstreamCall } from '../proxy/relay.js'
-import { RequestBodyStream } from '../proxy/request-body.js'
+import { TransformedBody } from '../proxy/transformed-body.js'
 import { Tunnel, type TunnelOwner } from '../proxy/tunnel.js'
 import { AnswerWriter } from './answer-writer.js'
 import { collect, inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
 import type { CompiledRoute, ExchangeObserver } from './compiled-route.js'
+import { asBuffer } from './drafts.js'
 
 /**
  * One request from birth to its last byte: the context that steps see, the owner of the relay, and the one that writes to the sink.
@@ -75,7 +75,6 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
     if (this.instead !== null) { this.refuse(this.instead); return }
     const { upstream } = compiled
     if (upstream === null) { this.refuse(compiled.fallback); return }
-    const body = this.forwardBody()
     let target = null
     try {
       if (draft !== null && draft.target !== null) target = compiled.targetFor(draft.target)
@@ -93,7 +92,7 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
       fields: draft === null ? request.headers.flat : draft.headers.flat,
       requestIdHeader: this.observer.requestIdHeader,
       requestId: this.observer.requestIdHeader === null ? '' : this.id,
-      body,
+      body: this.forwardBody(),
       headersMs: compiled.headersMs,
       idleMs: compiled.idleMs,
       deadline: compiled.totalMs === 0 ? Infinity : this.startedAt + compiled.totalMs
@@ -111,19 +110,13 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
       : new Relay(this, request, plan)
   }
 
-  private forwardBody (): GatewayRequest['body'] | Buffer | Readable {
+  private forwardBody (): RelayPlan['body'] {
     const { request, forwardDraft: draft } = this
     const replaced = draft?.body
-    let body: GatewayRequest['body'] | Buffer | Readable
-    if (replaced !== undefined) body = replaced === null ? null : Buffer.from(replaced as string)
-    else body = this.rawBody ?? request.body
+    const body = replaced === undefined ? this.rawBody ?? request.body : replaced === null ? null : asBuffer(replaced)
     const transforms = draft?.transforms ?? null
     if (transforms === null || body === null) return body
-    const head = transforms[0] as Duplex
-    // Errors of any link destroy the whole chain with that error; undici reports it, and it becomes the answer.
-    const done = (): void => {}
-    if (Buffer.isBuffer(body)) { head.end(body); if (transforms.length > 1) chain(transforms as unknown as [Duplex, Duplex], done) } else chain([new RequestBodyStream(body as NonNullable<GatewayRequest['body']>, () => {}), ...transforms] as unknown as [Readable, Duplex], done)
-    return transforms[transforms.length - 1] as Duplex
+    return new TransformedBody(body, transforms)
   }
 
   /** The collected bytes as they came, before inflation. */

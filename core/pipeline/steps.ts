@@ -32,7 +32,7 @@ export abstract class StepRunner extends ContextBase {
     for (let i = from; i < hooks.length; i++) {
       if (requestBuffer !== null && requestBuffer.before === i && this.body === null && this.request.body !== null) {
         const at = i
-        this.await(this.collectBody(requestBuffer), 0, (refusal) => {
+        this.await(this.collectBody(requestBuffer), (refusal) => {
           if (refusal instanceof Reply) this.takeReply(refusal, positions[at] as number)
           else this.continueRequest(at)
         }, (error) => { this.failStep(error, positions[at] as number) })
@@ -71,20 +71,23 @@ export abstract class StepRunner extends ContextBase {
       this.takeReply(decision, position)
       return false
     }
-    this.await(decision, this.timeoutOf(position), (late) => {
+    const failed = (error: unknown): void => {
+      if (this.trace !== null) this.note(position, 'request', 'failed', since)
+      this.failStep(error, position)
+    }
+    if (!isPromise(decision)) { failed(strayReturn('request', decision)); return false }
+    this.awaitHook(decision, position, (late) => {
+      if (late !== undefined && !(late instanceof Reply)) { failed(strayReturn('request', late)); return }
       if (this.trace !== null) this.note(position, 'request', late instanceof Reply ? `reply ${late.status}` : 'next', since)
       if (late instanceof Reply) this.takeReply(late, position)
       else this.runRequest(i + 1)
-    }, (error) => {
-      if (this.trace !== null) this.note(position, 'request', 'failed', since)
-      this.failStep(error, position)
-    })
+    }, failed)
     return false
   }
 
   /** A step or (position = number of steps) the upstream failed: error hooks of the steps entered, innermost first. */
   protected failStep (error: unknown, position: number): void {
-    if (!(error instanceof GatewayError)) this.observer.bug(error, this.id, this.compiled.pipeline.steps[position]?.plugin ?? 'gateway')
+    this.reportBug(error, position)
     this.runError(error instanceof Error ? error : new Error(String(error)), position, 0)
   }
 
@@ -95,11 +98,15 @@ export abstract class StepRunner extends ContextBase {
         const position = errors.positions[i] as number
         if (position > failedAt) continue
         const since = this.trace === null ? 0 : performance.now()
+        const failed = (second: unknown): void => {
+          if (this.trace !== null) this.note(position, 'error', 'failed', since)
+          this.reportBug(second, position)
+        }
         let decision
         try {
           decision = (errors.hooks[i] as ErrorHook)(asContext<HookContext>(this), error)
         } catch (second) {
-          this.observer.bug(second, this.id, this.compiled.pipeline.steps[position]?.plugin ?? 'gateway')
+          failed(second)
           continue
         }
         if (decision === undefined) { if (this.trace !== null) this.note(position, 'error', 'next', since); continue }
@@ -108,12 +115,18 @@ export abstract class StepRunner extends ContextBase {
           this.takeReply(decision, position)
           return
         }
-        this.await(decision, this.timeoutOf(position), (late) => {
-          if (this.trace !== null) this.note(position, 'error', late instanceof Reply ? `reply ${late.status}` : 'next', since)
-          if (late instanceof Reply) this.takeReply(late, position)
-          else this.runError(error, failedAt, i + 1)
+        if (!isPromise(decision)) { failed(strayReturn('error', decision)); continue }
+        this.awaitHook(decision, position, (late) => {
+          if (late instanceof Reply) {
+            if (this.trace !== null) this.note(position, 'error', `reply ${late.status}`, since)
+            this.takeReply(late, position)
+            return
+          }
+          if (late !== undefined) failed(strayReturn('error', late))
+          else if (this.trace !== null) this.note(position, 'error', 'next', since)
+          this.runError(error, failedAt, i + 1)
         }, (second) => {
-          this.observer.bug(second, this.id, this.compiled.pipeline.steps[position]?.plugin ?? 'gateway')
+          failed(second)
           this.runError(error, failedAt, i + 1)
         })
         return
@@ -126,11 +139,10 @@ export abstract class StepRunner extends ContextBase {
   protected runResponse (below: number, from: number): boolean {
     const { response } = this.compiled.pipeline
     if (response !== null) {
-      const { hooks, positions, wantsBody } = response
-      const { bodyless } = this.response
+      const { hooks, positions } = response
       for (let i = from; i < hooks.length; i++) {
         const position = positions[i] as number
-        if (position >= below || (bodyless && wantsBody[i] === true)) continue
+        if (position >= below) continue
         const since = this.trace === null ? 0 : performance.now()
         let pass
         try {
@@ -141,13 +153,16 @@ export abstract class StepRunner extends ContextBase {
           return true
         }
         if (pass === undefined) { if (this.trace !== null) this.note(position, 'response', 'next', since); continue }
-        this.await(pass, this.timeoutOf(position), () => {
-          if (this.trace !== null) this.note(position, 'response', 'next', since)
-          this.runResponse(below, i + 1)
-        }, (error) => {
+        const failed = (error: unknown): void => {
           if (this.trace !== null) this.note(position, 'response', 'failed', since)
           this.failStep(error, position)
-        })
+        }
+        if (!isPromise(pass)) { failed(strayReturn('response', pass)); return true }
+        this.awaitHook(pass, position, (late: unknown) => {
+          if (late !== undefined) { failed(strayReturn('response', late)); return }
+          if (this.trace !== null) this.note(position, 'response', 'next', since)
+          this.runResponse(below, i + 1)
+        }, failed)
         return false
       }
     }
@@ -174,25 +189,46 @@ export abstract class StepRunner extends ContextBase {
     if (this.timer !== null) { clearTimeout(this.timer); this.timer = null }
   }
 
-  /** Waits for a hook's promise, at most `timeoutMs` (0 = no limit). Only the first of value, error and time-out counts. */
-  private await<T> (promise: PromiseLike<T>, timeoutMs: number, onValue: (value: T) => void, onError: (error: unknown) => void): void {
+  /** Waits for a promise; a value or error that comes after `forget` counts for nothing. */
+  private await<T> (promise: PromiseLike<T>, onValue: (value: T) => void, onError: (error: unknown) => void): void {
     const ticket = ++this.ticket
     const settle = (act: () => void): void => {
       if (ticket !== this.ticket) return
       this.forget()
       act()
     }
-    if (timeoutMs > 0) {
-      this.timer = setTimeout(() => {
-        settle(() => { onError(new GatewayError('INTERNAL_ERROR', { details: { reason: 'plugin_timeout' } })) })
-      }, timeoutMs)
-    }
     promise.then((value) => { settle(() => { onValue(value) }) }, (error: unknown) => { settle(() => { onError(error) }) })
   }
 
-  private timeoutOf (position: number): number {
-    return this.compiled.pipeline.steps[position]?.timeoutMs ?? 0
+  /** Waits for a hook's promise, at most the step's time-out (0 = no limit). Only the first of value, error and time-out counts. */
+  private awaitHook<T> (promise: PromiseLike<T>, position: number, onValue: (value: T) => void, onError: (error: unknown) => void): void {
+    this.await(promise, onValue, onError)
+    const step = this.compiled.pipeline.steps[position]
+    if (step === undefined || step.timeoutMs === 0) return
+    this.timer = setTimeout(() => {
+      this.forget()
+      this.observer.bug(new Error(`its promise did not settle within ${step.timeoutMs} ms`), this.id, step.plugin)
+      onError(new GatewayError('INTERNAL_ERROR', { details: { reason: 'plugin_timeout' } }))
+    }, step.timeoutMs)
   }
+
+  /** Expected failures are no bugs. */
+  private reportBug (error: unknown, position: number): void {
+    if (!(error instanceof GatewayError)) this.observer.bug(error, this.id, this.compiled.pipeline.steps[position]?.plugin ?? 'gateway')
+  }
+}
+
+function isPromise (value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof (value as { then?: unknown }).then === 'function'
+}
+
+/**
+ * What a hook may not return. Taking it for "go on" would let a step through that meant to refuse; authors' plugins are bundled without
+ * a type check, so it does come.
+ */
+function strayReturn (hook: 'request' | 'response' | 'error', value: unknown): TypeError {
+  const allowed = hook === 'response' ? 'nothing, or a promise of nothing' : 'nothing, a Reply, or a promise of either'
+  return new TypeError(`the ${hook} hook returned ${value instanceof Reply ? 'a Reply' : value === null ? 'null' : `a value of type ${typeof value}`}; it may return ${allowed}`)
 }
 
 /** The refusal that a failure becomes when no error step answers. */

@@ -5,6 +5,7 @@ import { GatewayError } from '../errors.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { upstreamHeaders } from './request-headers.js'
 import { RequestBodyStream } from './request-body.js'
+import type { TransformedBody } from './transformed-body.js'
 import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
 import { isConnectionLoss, upstreamError } from './upstream-errors.js'
 import type { Target, Upstream } from './upstream.js'
@@ -49,8 +50,8 @@ export interface RelayPlan {
   readonly fields: readonly string[]
   readonly requestIdHeader: string | null
   readonly requestId: string
-  /** The client's body untouched, bytes, or a stream of what transforms made of it. */
-  readonly body: BodySource | Buffer | Readable | null
+  /** The client's body untouched, bytes, or what transforms make of either. */
+  readonly body: BodySource | Buffer | TransformedBody | null
   readonly headersMs: number
   readonly idleMs: number
   /** When the whole exchange has to be over, in `performance.now()` terms; Infinity = never. */
@@ -75,7 +76,7 @@ export class Relay implements UpstreamCall, Ticking {
   private readonly plan: RelayPlan
   private abortRequest: ((error?: Error) => void) | null = null
   private resumeBody: (() => void) | null = null
-  private body: RequestBodyStream | null = null
+  private body: RequestBodyStream | TransformedBody | null = null
   private tried: Target[] | null = null
   private retried = false
   private fresh = false
@@ -128,7 +129,10 @@ export class Relay implements UpstreamCall, Ticking {
       } else if ('start' in body) {
         payload = this.body = new RequestBodyStream(body, this.touch)
         contentLength = body.length
-      } else payload = body
+      } else {
+        payload = this.body = body
+        body.progress = this.touch
+      }
     }
     target.shared.pool.dispatch({
       method: plan.method as Dispatcher.HttpMethod,

@@ -61,6 +61,7 @@ export default definePlugin({
         const { response, request } = ctx
         const { headers } = response
         const contentType = headers.get('content-type')
+        if (response.status === 304) { markNotModified(headers, request.headers.joined('if-none-match')); return }
         if (contentType === undefined || mustNotChange(response.status, headers)) return
         // Event streams are flushed event by event, and some clients' readers of them can not decode.
         if (mediaType(contentType) === 'text/event-stream') return
@@ -85,9 +86,19 @@ export default definePlugin({
   }
 })
 
-/** Already encoded, a part of something, or marked as not to be touched (RFC 9110 section 7.7). */
+/**
+ * RFC 9110 section 15.4.5: a 304 has the Vary and the ETag that the 200 would have had. Whether that one would have been compressed can be
+ * seen in the validator that the client holds: it is the weak form of the upstream's.
+ */
+function markNotModified (headers: HeaderList, held: string | undefined): void {
+  headers.addToken('vary', 'Accept-Encoding')
+  const etag = headers.get('etag')
+  if (etag !== undefined && held?.includes(`W/${etag}`) === true) headers.set('etag', `W/${etag}`)
+}
+
+/** Empty, already encoded, a part of something, or marked as not to be touched (RFC 9110 section 7.7). */
 function mustNotChange (status: number, headers: HeaderList): boolean {
-  if (status === 206 || headers.has('content-range')) return true
+  if (status === 204 || status === 206 || headers.has('content-range')) return true
   const encoding = headers.joined('content-encoding')
   if (encoding !== undefined && encoding.trim().toLowerCase() !== 'identity') return true
   const cacheControl = headers.joined('cache-control')

@@ -137,10 +137,21 @@ test('compression: types are exact, a family, or a suffix', async (t) => {
   }
 })
 
-test('compression: answers without a body run no body steps', async (t) => {
-  const head = await answerOf('gzip', {}, {}, { method: 'HEAD' })
-  t.same([head.status, head.encoding, head.body.length, head.field('content-length')], [200, undefined, 0, String(TEXT.length)])
-  for (const status of [204, 304]) t.same((await answerOf('gzip', { status, body: null })).encoding, undefined)
+test('compression: HEAD has the fields that GET would have', async (t) => {
+  const head = await answerOf('gzip', { headers: { ...JSON_TYPE, etag: '"v1"' } }, {}, { method: 'HEAD' })
+  t.same([head.status, head.encoding, head.body.length, head.field('content-length'), head.vary, head.field('etag')], [200, 'gzip', 0, undefined, 'Accept-Encoding', 'W/"v1"'])
+  const plain = await answerOf('', { headers: JSON_TYPE }, {}, { method: 'HEAD' })
+  t.same([plain.encoding, plain.field('content-length'), plain.vary], [undefined, String(TEXT.length), 'Accept-Encoding'])
+})
+
+test('compression: a 304 has the Vary and the ETag of the 200 that the client holds', async (t) => {
+  for (const [held, sent, expected] of [
+    ['W/"v1"', '"v1"', 'W/"v1"'], ['"v1"', '"v1"', '"v1"'], ['"v0", W/"v1"', '"v1"', 'W/"v1"'], ['W/"v10"', '"v1"', '"v1"'], ['W/"v1"', 'W/"v1"', 'W/"v1"']
+  ] as const) {
+    const answer = await answerOf('gzip', { status: 304, headers: { etag: sent }, body: null }, {}, { headers: [['if-none-match', held]] })
+    t.same([answer.status, answer.encoding, answer.vary, answer.field('etag')], [304, undefined, 'Accept-Encoding', expected], held)
+  }
+  t.same((await answerOf('gzip', { status: 204, headers: JSON_TYPE, body: null })).encoding, undefined)
 })
 
 test('compression: compresses the answers of the gateway itself', async (t) => {

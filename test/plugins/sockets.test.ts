@@ -43,7 +43,9 @@ test('compression on a socket: bodies of any size and framing come through whole
         t.equal(headers.etag, compressed ? 'W/"v1"' : '"v1"')
         if (size >= 1024) t.ok(compressed)
         const head = await get(`/${size}`, { 'accept-encoding': encoding, ...framing }, 'HEAD')
-        t.same([head.status, head.body.length, head.headers['content-encoding']], [200, 0, undefined])
+        t.same([head.status, head.body.length], [200, 0])
+        // Without a length nothing tells how small the body to GET would be.
+        if (framing['x-chunked'] === undefined) t.same([head.headers['content-encoding'], head.headers.vary, head.headers.etag], [headers['content-encoding'], headers.vary, headers.etag])
       }
     }
   }

@@ -174,15 +174,25 @@ void test('steps: stream transforms chain in the order in which they were added,
   t.notOk(answer.headers.has('content-length'))
 })
 
-void test('steps: HEAD, 204 and 304 skip the response hooks that want a body, and no others', async (t) => {
+void test('steps: HEAD, 204 and 304 run every response hook, and their transforms come to nothing', async (t) => {
   for (const [method, status] of [['HEAD', 200], ['GET', 204], ['GET', 304]] as const) {
     const notes: string[] = []
-    const body = makePlugin('b', { response () { notes.push('body') } }, { body: { response: 'stream' } })
-    const { answer } = await runThrough([noting('a', notes), body], { method }, () => ({ status, body: method === 'HEAD' ? 'x' : null }))
+    const transform = new Transform({ transform (chunk, _encoding, done) { done(null, chunk) } })
+    const body = makePlugin('b', {
+      response (ctx) {
+        notes.push(`body ${String(ctx.response.body)}`)
+        ctx.response.transform(transform)
+        ctx.response.headers.set('vary', 'Accept-Encoding')
+      }
+    }, { body: { response: 'stream' } })
+    const { answer } = await runThrough([noting('a', notes), body], { method }, () => ({ status, headers: { etag: '"x"' }, body: method === 'HEAD' ? 'x' : null }))
     t.equal(answer.status, status)
     t.equal(answer.body.length, 0)
-    t.ok(notes.includes('a.response'))
-    t.notOk(notes.includes('body'), `${method} ${status}`)
+    t.strictSame(notes.filter((note) => note !== 'a.log'), ['a.request', 'body null', 'a.response'], `${method} ${status}`)
+    t.equal(answer.headers.get('vary'), 'Accept-Encoding')
+    t.notOk(answer.headers.has('content-length'), 'how long the transformed body would be is not known')
+    t.notOk(answer.headers.has('etag'), 'its bytes would be others')
+    t.ok(transform.destroyed)
   }
 })
 
