@@ -9,6 +9,7 @@ import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
 import { Refusal } from '../../core/index.js'
 import { HeaderList } from '../../core/lib/header-list.js'
 import type { Host } from '../../core/host.js'
+import { runCli } from '../fixtures/cli.js'
 
 const repository = fileURLToPath(new URL('../../../', import.meta.url))
 const run = promisify(execFile)
@@ -70,4 +71,23 @@ test('plugin new: a name that can not be one is refused with one that can', asyn
   ] as const
   for (const [name, remedy] of cases) await t.rejects(writePluginTemplate({ name, directory }), { message: `"${name}" can not be the name of a plugin (${remedy})` })
   await t.rejects(writePluginTemplate({ name: 'a'.repeat(65), directory }), { message: /has 65 characters \(take at most 64/ })
+})
+
+test('plugin new: the command writes where it is told, says what to do next, and never overwrites', async (t) => {
+  const directory = t.testdir({})
+  const { code, stdout, stderr } = await runCli(t, ['plugin', 'new', 'tea-time', '--dir', 'gateway'], { cwd: directory })
+  t.strictSame([code, stderr], [0, ''])
+  t.match(stdout, /^wrote gateway\/plugins\/tea-time\/index\.ts\nwrote gateway\/plugins\/tea-time\/README\.md\nwrote gateway\/plugins\/tea-time\/tea-time\.test\.ts\n\nNext:\n/)
+  t.match(stdout, '- use: ./plugins/tea-time/index.ts')
+  writeFileSync(path.join(directory, 'gateway', 'gateway.config.yaml'), 'plugins: [ { use: ./plugins/tea-time/index.ts } ]\nprojects: { a: { routes: [ { match: { path: / }, plugins: [ { respond: { body: hi } } ] } ] } }\n')
+  t.match(await runCli(t, ['check'], { cwd: path.join(directory, 'gateway') }), { code: 0 }, 'what it says to write passes')
+  const again = await runCli(t, ['plugin', 'new', 'tea-time', '--dir', 'gateway'], { cwd: directory })
+  t.match(again, { code: 1, stdout: '', stderr: /^sluice: .*tea-time has something in it already \(choose another name, or remove it\)\n$/ })
+  const bad = await runCli(t, ['plugin', 'new', 'TeaTime', '--json'], { cwd: directory })
+  t.equal(bad.code, 1)
+  t.strictSame(JSON.parse(bad.stdout), { ok: false, findings: [{ path: [], message: '"TeaTime" can not be the name of a plugin (write it as "tea-time")', remedy: '', position: null }] })
+  const json = await runCli(t, ['plugin', 'new', 'other', '--json'], { cwd: directory })
+  t.match(JSON.parse(json.stdout), { ok: true, name: 'other', files: [/index\.ts$/, /README\.md$/, /other\.test\.ts$/] })
+  writeFileSync(path.join(directory, 'file'), '')
+  t.match(await runCli(t, ['plugin', 'new', 'mine', '--dir', 'file'], { cwd: directory }), { code: 1, stderr: /^sluice: .*file.* is in the way \(choose another folder\)\n$/ })
 })

@@ -1,0 +1,142 @@
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type Test } from 'tap'
+import { check } from '../../bin/commands/check.js'
+import { keepTerminal, REPOSITORY, runCli } from '../fixtures/cli.js'
+import { tempDir } from '../fixtures/temp-dir.js'
+
+function write (t: Test, files: Readonly<Record<string, string>>): string {
+  const folder = tempDir(t)
+  for (const [name, text] of Object.entries(files)) {
+    mkdirSync(join(folder, name, '..'), { recursive: true })
+    writeFileSync(join(folder, name), text)
+  }
+  return folder
+}
+
+const GOOD = `projects:
+  one: { basePath: /one, upstreams: { up: { targets: [ "http://127.0.0.1:9" ] } }, routes: [ { match: { path: /a }, upstream: up }, { match: { path: /b }, upstream: up } ] }
+  two: { basePath: /two, routes: [ { match: { path: /a }, plugins: [ { respond: { body: hi } } ] } ] }
+`
+
+const BAD = `lisen: { port: 1 }
+plugins:
+  - security-header
+projects:
+  shop:
+    upstreams: { up: { targets: [ "http://127.0.0.1:9" ] } }
+    routes:
+      - { match: { path: /a }, upstream: upp }
+      - { match: { path: /b, method: GET }, upstream: up }
+`
+
+test('check: the shipped configuration and the example pass, with a summary', async (t) => {
+  t.strictSame(await runCli(t, ['check']), { code: 0, signal: null, stdout: 'gateway.config.yaml: 1 project, 1 route: no findings\n', stderr: '' })
+  const example = await runCli(t, ['check', 'examples/orders/gateway.config.yaml', '--env', 'test'])
+  t.match(example, { code: 0, stdout: /^examples\/orders\/gateway\.config\.yaml: 1 project, \d+ routes: no findings\n$/ })
+  const folder = write(t, { 'gateway.config.yaml': GOOD })
+  t.equal((await runCli(t, ['check'], { cwd: folder })).stdout, 'gateway.config.yaml: 2 projects, 3 routes: no findings\n')
+})
+
+test('check: every finding is a line with its place, what is wrong and what to do', async (t) => {
+  const folder = write(t, { 'gateway.config.yaml': BAD })
+  const { code, stdout, stderr } = await runCli(t, ['check'], { cwd: folder })
+  t.equal(code, 1)
+  t.equal(stderr, '')
+  const lines = stdout.trimEnd().split('\n')
+  t.equal(lines.pop(), `gateway.config.yaml: ${lines.length} findings`)
+  for (const line of lines) t.match(line, /^gateway\.config\.yaml:\d+:\d+ [\w.[\]()]+: .+ \(.+\)$/)
+  t.match(lines.find((line) => line.includes(':1:1 ')), /lisen.*did you mean "listen"/)
+  t.match(lines.find((line) => line.includes(':3:5 ')), /security-header.*did you mean "security-headers"/)
+  t.match(lines.find((line) => line.includes(':8:')), /upp.*did you mean "up"/)
+  t.match(lines.find((line) => line.includes(':9:30 ')), /method.*did you mean "methods"/)
+})
+
+test('check: --json gives findings as objects, one shape for good and bad', async (t) => {
+  const folder = write(t, { 'good.yaml': GOOD, 'bad.yaml': BAD })
+  const good = await runCli(t, ['check', 'good.yaml', '--json'], { cwd: folder })
+  t.equal(good.code, 0)
+  t.strictSame(JSON.parse(good.stdout), { ok: true, file: 'good.yaml', environment: null, projects: 2, routes: 3, findings: [] })
+  const bad = await runCli(t, ['check', 'bad.yaml', '--json'], { cwd: folder })
+  t.equal(bad.code, 1)
+  const told = JSON.parse(bad.stdout)
+  t.match(told, { ok: false, file: 'bad.yaml', environment: null })
+  for (const finding of told.findings) t.match(finding, { path: Array, message: String, remedy: String, position: { file: 'bad.yaml', line: Number, column: Number } })
+  t.match(told.findings.find(({ position }: { position: { line: number } }) => position.line === 8), { path: ['projects', 'shop', 'routes', 0, 'upstream'] })
+})
+
+test('check: a file that is missing, a folder, unreadable or empty is a finding', async (t) => {
+  const folder = write(t, { 'locked.yaml': GOOD, 'empty.yaml': '', 'folder/x.yaml': '' })
+  const findings = async (file: string): Promise<string> => {
+    const terminal = keepTerminal()
+    t.equal(await check({ file: join(folder, file), environment: null, json: false }, terminal), 1, file)
+    return terminal.out.join('\n')
+  }
+  t.match(await findings('missing.yaml'), /missing\.yaml:1:1 .*there is no such file \(name a file that exists/)
+  t.match(await findings('folder'), /it is a folder \(name a file/)
+  chmodSync(join(folder, 'locked.yaml'), 0)
+  if (process.getuid?.() !== 0) t.match(await findings('locked.yaml'), /may not|permission/)
+  t.match(await findings('empty.yaml'), /empty\.yaml/)
+})
+
+test('check: with --env or SLUICE_ENV the overlay counts, and an unknown one is a finding', async (t) => {
+  const folder = write(t, { 'gateway.config.yaml': `${GOOD}environments: { staging: { projects: { two: { routes: [ { match: { path: /a }, upstream: nowhere } ] } } } }\n` })
+  t.equal((await runCli(t, ['check'], { cwd: folder })).code, 0)
+  t.match(await runCli(t, ['check', '--env', 'staging'], { cwd: folder }), { code: 1, stdout: /nowhere/ })
+  t.match(await runCli(t, ['check'], { cwd: folder, env: { SLUICE_ENV: 'staging' } }), { code: 1, stdout: /nowhere/ })
+  t.match(await runCli(t, ['check', '-e', 'stagin'], { cwd: folder }), { code: 1, stdout: /there is no environment "stagin".*did you mean "staging"/ })
+  t.match(await runCli(t, ['check'], { cwd: '/', env: { SLUICE_CONFIG: join(folder, 'gateway.config.yaml') } }), { code: 0 })
+})
+
+const PICKY = `import { Type, definePlugin } from 'sluice'
+setInterval(() => {}, 1000)
+export default definePlugin({
+  name: 'picky',
+  stage: 'edge',
+  config: Type.Object({ broken: Type.Boolean({ default: false }) }, { additionalProperties: false }),
+  create ({ broken }) {
+    if (broken) throw new Error('it will not be made')
+    return {}
+  }
+})
+`
+
+test('check: it compiles as start does: plugins that can not be created are findings, all of them, and what they leave behind does not keep it', async (t) => {
+  const use = (broken: boolean): string => `{ use: ./picky.ts, config: { broken: ${broken} } }`
+  const config = (broken: boolean): string => `plugins: [ security-headers ]
+projects:
+  one:
+    basePath: /one
+    routes:
+      - { match: { path: /a }, plugins: [ ${use(broken)}, { respond: { body: hi } } ] }
+      - { match: { path: /b }, plugins: [ ${use(false)}, { respond: { body: hi } } ] }
+      - { match: { path: /c }, plugins: [ ${use(broken)}, { respond: { body: hi } } ] }
+  two:
+    basePath: /two
+    plugins: [ ${use(broken)} ]
+    routes: [ { match: { path: /a }, plugins: [ { respond: { body: hi } } ] }, { match: { path: /b }, plugins: [ { respond: { body: hi } } ] } ]
+`
+  const folder = write(t, { 'good.yaml': config(false), 'bad.yaml': config(true), 'picky.ts': PICKY, 'order.yaml': 'plugins: [ { use: ./needy.ts } ]\nprojects: { a: { routes: [ { match: { path: / }, plugins: [ { respond: { body: hi } } ] } ] } }\n', 'needy.ts': PICKY.replace("'picky'", "'needy'").replace("stage: 'edge',", "stage: 'authorize', requires: ['consumer'],") })
+  t.match(await runCli(t, ['check', 'good.yaml'], { cwd: folder }), { code: 0, stdout: 'good.yaml: 2 projects, 5 routes: no findings\n' })
+  const { code, stdout } = await runCli(t, ['check', 'bad.yaml'], { cwd: folder })
+  t.equal(code, 1)
+  t.strictSame(stdout.trimEnd().split('\n'), [
+    'bad.yaml:6:43 projects.one.routes[0].plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
+    'bad.yaml:8:43 projects.one.routes[2].plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
+    'bad.yaml:11:16 projects.two.plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
+    'bad.yaml: 3 findings'
+  ])
+  t.match(await runCli(t, ['check', 'order.yaml'], { cwd: folder }), { code: 1, stdout: /^order\.yaml:1:12 plugins\[0\]: plugin "needy" needs "consumer", which no plugin before it fills \(add a plugin that provides "consumer"/ })
+})
+
+test('check: as a function it paints for people, and says the same without', async (t) => {
+  const folder = write(t, { 'bad.yaml': BAD })
+  const file = join(folder, 'bad.yaml')
+  const [person, file2] = [keepTerminal({}, true), keepTerminal({}, false)]
+  t.equal(await check({ file, environment: null, json: false }, person), 1)
+  t.equal(await check({ file, environment: null, json: false }, file2), 1)
+  t.match(person.out[0], '\x1b[1m')
+  t.notMatch(file2.out.join('\n'), '\x1b')
+  t.strictSame(person.out.map((line) => line.replace(/\x1b\[\d+m/g, '')), file2.out)
+  t.equal(await check({ file: join(REPOSITORY, 'gateway.config.yaml'), environment: null, json: false }, keepTerminal()), 0)
+})
