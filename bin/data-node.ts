@@ -127,7 +127,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     const needsRestart = ok ? keysThatNeedRestart(first.root, root) : lastReload?.needsRestart ?? []
     metrics.reload(ok, durationMs, findings.length)
     lastReload = { at: Date.now(), ok, findings, changed, durationMs, needsRestart }
-    if (ok && needsRestart.length > 0) log.warn({ keys: needsRestart }, 'some of what was changed takes effect at the next start')
+    if (ok && needsRestart.length > 0) log.warn({ settings: needsRestart }, 'some of what was changed takes effect at the next start')
     if (ok) log.info({ changed, durationMs: Math.round(durationMs) }, 'the configuration was reloaded')
     else for (const finding of findings.slice(0, 100)) log.error({ finding: formatFinding(finding) }, 'the configuration was refused; the one before goes on serving')
     return lastReload

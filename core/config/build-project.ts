@@ -99,9 +99,8 @@ export function pluginListsOf (raw: Raw, at: ConfigPath): { list: readonly Raw[]
   return lists
 }
 
-/** What the project depends on beside its own text: the content of authors' plugins, and their names where it removes one. */
+/** What the project depends on beside its own text: the content of authors' plugins (also of those that could not be loaded now), and their names where it removes one. */
 function authoredPartsOf (raw: RawMap, at: ConfigPath, context: BuildContext): string[] {
-  if (context.authorPlugins.size === 0) return []
   return pluginListsOf(raw, at).flatMap(({ list, at: place }) => list.flatMap((entry) => {
     if (!isMap(entry)) return []
     if (typeof entry.use === 'string') return [context.authorPlugins.get(resolveFile(entry.use, place, context))?.hash ?? '']
