@@ -43,7 +43,7 @@ export interface DataPort {
  * the gateway's own goes on to Fastify. Fastify's router is frozen once it listens, so proxied routes are never Fastify routes.
  */
 export async function openDataPort (target: ListenerTarget, options: DataPortOptions, register: (own: FastifyInstance) => void): Promise<DataPort> {
-  let state: SinkState = { draining: false }
+  let state: SinkState | null = null
   let server: Server | TlsServer | null = null
   const own = Fastify({
     logger: false,
@@ -86,7 +86,7 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
       live.keepAliveTimeout = keepAliveMs
     },
     async drain (idleMs) {
-      state.draining = true
+      if (state !== null) state.draining = true
       closed = once(live, 'close')
       // Not HTTP's own way to close: that ends idle connections at once.
       NetServer.prototype.close.call(live)

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { ConnectionInfo, ResponseSink } from '../context.js'
 import { Refusal, refuse } from '../reply.js'
 import { connectionOf, type Connection } from './connection.js'
+import { keepAliveFields } from './http1-head.js'
 import { type AcceptedRequest, readRequest } from './http1-request.js'
 import { Http1Sink, type SinkState } from './http1-sink.js'
 import type { ListenPolicy } from './policy.js'
@@ -60,7 +61,7 @@ export function serverOptions (policy: ListenPolicy): ServerOptions {
  * Returns the state that all sinks share; setting `draining` makes every further answer close its connection.
  */
 export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): SinkState {
-  const state: SinkState = { draining: false }
+  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout) }
   // More than the limit is refused by count; Node would cut the list silently instead.
   server.maxHeadersCount = 0
 

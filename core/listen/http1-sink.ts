@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import type { ResponseSink, TunnelEnd } from '../context.js'
 import { latin1 } from '../lib/latin1.js'
 import type { Http1Body } from './http1-body.js'
+import { REASON, composeHead, endInOneWrite } from './http1-head.js'
 
 /** Bodies up to this size wait (within one turn of the event loop) to leave with their head in one write. */
 const HOLD_BYTES = 8 * 1024
@@ -12,10 +13,9 @@ const HOLD_BYTES = 8 * 1024
 export interface SinkState {
   /** The server is stopping: answers say `Connection: close`. */
   draining: boolean
+  /** `keepAliveFields` of the listener. */
+  readonly keepAlive: string
 }
-
-/** What Node writes of a reason phrase. undici reads it as UTF-8: what it could not read can not be written, and the status says the same. */
-const REASON = /^[\t\x20-\x7e\x80-\xff]*$/
 
 // Sinks whose head waits for its body. One immediate serves all of a turn: what did not complete by then goes out as it is, so
 // that no byte is held longer than the turn in which it came.
@@ -105,11 +105,7 @@ export class Http1Sink implements ResponseSink {
     this.headSent = true
     if (this.closed) return
     let length = -1
-    for (let i = 0; i < headers.length; i += 2) {
-      const name = headers[i]
-      if (name === 'content-length') length = Number(headers[i + 1])
-      else if (name === 'date') this.res.sendDate = false
-    }
+    for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-length') length = Number(headers[i + 1])
     if (this.mustClose()) headers.push('connection', 'close')
     waiting.push(this)
     if (waiting.length === 1) setImmediate(flushWaiting)
@@ -128,6 +124,8 @@ export class Http1Sink implements ResponseSink {
    * is a bug, and costs this one connection: a throw would come out of an immediate, where nobody catches it.
    */
   private writeHead (status: number, reason: string, headers: string[]): boolean {
+    if (composeHead(this.res, status, reason, headers, this.state.keepAlive)) return true
+    for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'date') this.res.sendDate = false
     try {
       if (reason === '' || !REASON.test(reason)) this.res.writeHead(status, headers)
       else this.res.writeHead(status, reason, headers)
@@ -187,7 +185,6 @@ export class Http1Sink implements ResponseSink {
     this.headSent = true
     if (this.closed) return
     const { res } = this
-    for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'date') res.sendDate = false
     const linger = this.body !== null && !this.body.complete && (this.body.length === null || this.body.awaitsContinue || this.body.length - this.body.bytesRead > 64 * 1024)
     if (linger || this.mustClose()) headers.push('connection', 'close')
     if (!this.writeHead(status, '', headers)) return
@@ -229,28 +226,4 @@ export class Http1Sink implements ResponseSink {
     if (res.req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
     res.destroy()
   }
-}
-
-interface Internals {
-  /** The serialised head, once `writeHead` was called. */
-  _header?: unknown
-  _headerSent?: unknown
-}
-
-/**
- * Ends an answer whose body is one short latin1 string, head and body in one write. `res.end(body)` corks the socket and sends two
- * pieces, which become a vector of two strings; one plain write saves about a tenth of the whole request's time. The two properties
- * that this needs are Node's own business: where they do not look as expected, or another answer is in front on this connection,
- * `res.end(body)` does the same more slowly. A test holds that the fast path is taken.
- */
-function endInOneWrite (res: ServerResponse, body: string): void {
-  const internals = res as ServerResponse & Internals
-  const { socket } = res
-  if (socket === null || typeof internals._header !== 'string' || internals._headerSent !== false || socket.writableCorked !== 0) {
-    res.end(body, 'latin1')
-    return
-  }
-  internals._headerSent = true
-  socket.write(internals._header + body, 'latin1')
-  res.end()
 }

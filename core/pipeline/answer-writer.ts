@@ -5,7 +5,7 @@ import type { RelayOwner, UpstreamCall } from '../proxy/relay.js'
 import { inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
 import { AnswerDraft, asBuffer, NOTHING } from './drafts.js'
-import { StepRunner } from './steps.js'
+import { BUG, StepRunner } from './steps.js'
 
 /** The field that carries the request id where the configuration names none; an error answer has one in any case. */
 export const DEFAULT_ID_HEADER = 'x-request-id'
@@ -54,6 +54,8 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
   protected sendAnswer (): void {
     if (this.sink.closed) return
     const answer = this.response
+    // What an upstream's parser let through or the engine wrote can be sent; what steps made of it may not.
+    if ((answer.source === 'reply' || this.compiled.pipeline.response !== null) && !this.isSendable(answer)) return
     this.headSent(answer.status)
     const { flat } = answer.headers
     const idHeader = this.observer.requestIdHeader
@@ -84,6 +86,17 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     else {
       this.sink.onDrain = this.drained
       this.relay?.resume()
+    }
+  }
+
+  private isSendable (answer: AnswerDraft): boolean {
+    try {
+      answer.verify()
+      return true
+    } catch (error) {
+      this.observer.bug(error, this.id, 'an answer that steps made')
+      this.takeReply(BUG, 0)
+      return false
     }
   }
 

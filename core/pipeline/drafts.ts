@@ -114,6 +114,12 @@ export class AnswerDraft implements ResponseDraft {
     ;(this.transforms ??= []).push(guardStream(stream))
   }
 
+  /** Throws TypeError for a status or a field that can not be sent. */
+  verify (): void {
+    if (!Number.isInteger(this.status) || this.status < 200 || this.status > 599) throw new TypeError(`${this.status} is not a final HTTP status`)
+    this.headers.verify()
+  }
+
   /** Hands over the collected body without counting it as a change. */
   collected (body: Buffer): void { this.whole = body }
 

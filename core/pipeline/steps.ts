@@ -5,7 +5,7 @@ import { ContextBase, asContext, type HookContext } from './context-base.js'
 import type { ExchangeObserver } from './compiled-route.js'
 
 /** One wording for all failures of plugins: what went wrong inside is in the log, under the request id. */
-const BUG = refuse('INTERNAL_ERROR')
+export const BUG = refuse('INTERNAL_ERROR')
 
 /**
  * Runs the steps of a pipeline over a context: request steps in order, error steps innermost first, response steps in reverse.
