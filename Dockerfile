@@ -9,7 +9,8 @@ RUN npm run build \
   && rm -rf dist/.tsbuildinfo dist/scripts
 
 FROM node:24-slim
-ENV NODE_ENV=production
+# On loopback nobody outside of the container would reach it.
+ENV NODE_ENV=production SLUICE_HOST=0.0.0.0
 WORKDIR /app
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
