@@ -199,11 +199,11 @@ test('reload: ten reloads under load fail no request, and each is served at once
   const { sluice, write, get, admin } = await story(t)
   const load = createPacedLoad({ host: '127.0.0.1', port: await sluice.port('data'), request: 'GET /fixed HTTP/1.1\r\nHost: a.example\r\n\r\n' }, 50)
   t.teardown(() => { load.close() })
-  let over = false
+  const over = new AbortController()
   let sent = 0
   const failed = new Map<string, number>()
   const loading = (async () => {
-    while (!over) {
+    while (!over.signal.aborted) {
       const samples = await load.run(300, 250)
       sent += samples.sent
       for (const [problem, times] of samples.failed) failed.set(problem, (failed.get(problem) ?? 0) + times)
@@ -217,7 +217,7 @@ test('reload: ten reloads under load fail no request, and each is served at once
     // A reload takes 20 ms: without a pace all ten would be over before the load has begun.
     await delay(200)
   }
-  over = true
+  over.abort()
   await loading
   t.strictSame([...failed], [])
   t.ok(sent > 100, `${sent} requests`)
