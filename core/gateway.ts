@@ -18,7 +18,7 @@ import { Exchange } from './pipeline/exchange.js'
 import type { Plugin } from './plugin.js'
 import { systemClock } from './plugin-host.js'
 import { PoolRegistry } from './proxy/pools.js'
-import type { Drainable } from './proxy/splice.js'
+import { Tunnels } from './proxy/tunnels.js'
 import { type Refusal, refuse } from './reply.js'
 import { buildSnapshot, type Snapshot, type SnapshotInput } from './snapshot.js'
 import { sendSubrequest } from './subrequest.js'
@@ -43,7 +43,7 @@ const ENCODED_SLASH = refuse('VALIDATION_ERROR', { message: 'An encoded slash or
 /** The engine: holds the current snapshot, takes requests, and swaps in what `apply` builds. */
 export class Gateway implements ListenerTarget, ExchangeObserver {
   readonly pools = new PoolRegistry()
-  readonly tunnels = new Set<Drainable>()
+  readonly tunnels = new Tunnels()
   private snapshot: Snapshot | null = null
   private readonly options: GatewayOptions
   private readonly services: Omit<CompileServices, 'lookUp'>
@@ -214,7 +214,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   /** Tells standing tunnels to end, and resolves when no request is under way. */
   drained (): Promise<void> {
-    for (const tunnel of [...this.tunnels]) tunnel.drain()
+    this.tunnels.drain()
     if (this.active === 0) return Promise.resolve()
     return new Promise((resolve) => { this.idle.push(resolve) })
   }

@@ -9,6 +9,7 @@ import { compilePipeline } from './pipeline/compile.js'
 import type { ExchangeObserver } from './pipeline/compiled-route.js'
 import type { ResolvedUse } from './pipeline/order.js'
 import type { Plugin } from './plugin.js'
+import { Tunnels } from './proxy/tunnels.js'
 import { ScriptedExchange, scriptedRoute, type TestForwarded, type TestUpstreamAnswer } from './scripted-exchange.js'
 
 export type { TestForwarded, TestUpstreamAnswer } from './scripted-exchange.js'
@@ -127,7 +128,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
   const bugs: unknown[] = []
   const observer: ExchangeObserver = {
     requestIdHeader: 'x-request-id',
-    tunnels: new Set(),
+    tunnels: new Tunnels(),
     renderError: (refusal, requestId, accept) => renderError(refusal, { requestId, timestamp: clock.now(), accept, docs: null }),
     bug: (error) => { bugs.push(error) },
     upstreamFailed: () => {}

@@ -99,6 +99,7 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     },
     async close () {
       live.closeAllConnections()
+      if (state !== null) for (const socket of state.upgraded) socket.destroy()
       await own.close()
     }
   }

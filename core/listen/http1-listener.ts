@@ -1,4 +1,4 @@
-import { type IncomingMessage, type Server, type ServerOptions, ServerResponse, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionInfo, ResponseSink } from '../context.js'
@@ -7,6 +7,7 @@ import { connectionOf, type Connection } from './connection.js'
 import { keepAliveFields } from './http1-head.js'
 import { type AcceptedRequest, readRequest } from './http1-request.js'
 import { Http1Sink, type SinkState } from './http1-sink.js'
+import { afterAnswers, UpgradeSocket } from './http1-upgrade.js'
 import type { ListenPolicy } from './policy.js'
 
 /** What was refused before it became a request: enough for a log record and an answer in the right shape. */
@@ -61,7 +62,7 @@ export function serverOptions (policy: ListenPolicy): ServerOptions {
  * Returns the state that all sinks share; setting `draining` makes every further answer close its connection.
  */
 export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): SinkState {
-  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout) }
+  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout), upgraded: new Set() }
   // More than the limit is refused by count; Node would cut the list silently instead.
   server.maxHeadersCount = 0
 
@@ -85,21 +86,27 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
   server.on('checkContinue', accept)
   server.on('checkExpectation', accept)
 
-  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
-    const connection = connectionOf(socket as Socket, target.policy.isTrusted)
+  const upgrade = (req: IncomingMessage, socket: Socket, head: Buffer): void => {
+    const connection = connectionOf(socket, target.policy.isTrusted)
     if (connection.poisoned) { socket.destroy(); return }
-    socket.on('error', () => { socket.destroy() })
-    const res = new ServerResponse(req)
-    res.assignSocket(socket as Socket)
-    res.shouldKeepAlive = false
-    res.on('finish', () => { (socket as Socket).destroySoon() })
+    const upgrading = new UpgradeSocket(req, socket, head)
+    const res = upgrading.response
+    state.upgraded.add(socket)
+    socket.once('close', () => { state.upgraded.delete(socket) })
     const request = readRequest(req, res, connection, target.policy)
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
     // Node hands over every request with an Upgrade field raw: its body, if it has one, was never parsed.
     if (request.body !== null) { refuseRequest(req, res, connection, UPGRADE_WITH_BODY); return }
     const sink = new Http1Sink(res, null, state)
-    sink.allowTunnel(socket, head)
+    sink.allowTunnel(upgrading)
     target.handle(request, sink)
+  }
+
+  server.on('upgrade', (req: IncomingMessage, socket: Duplex, head: Buffer) => {
+    const client = socket as Socket
+    // Node has taken its own listener away; an error that nobody hears would end the process.
+    client.on('error', () => { client.destroy() })
+    afterAnswers(client, () => { upgrade(req, client, head) })
   })
 
   server.on('connect', (req: IncomingMessage, socket: Duplex) => {

@@ -94,7 +94,7 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
         break
       }
       case FieldKind.upgrade:
-        upgrade = value.trim().toLowerCase()
+        upgrade = upgrade === null ? value.trim().toLowerCase() : `${upgrade}, ${value.toLowerCase()}`
         break
       case FieldKind.expect:
         if (value.toLowerCase() !== '100-continue') return BAD_EXPECT
@@ -155,7 +155,8 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
     headers,
     connection,
     clientAddress: connection.trusted ? clientAddressOf(headers, connection, policy.isTrusted) : connection.remoteAddress,
-    upgrade: connectionUpgrade ? upgrade : null,
+    // RFC 9110 section 7.8: HTTP/1.0 knows no upgrade.
+    upgrade: connectionUpgrade && req.httpVersionMinor === 1 ? upgrade : null,
     body: hasBody ? new Http1Body(req, res, length, expect, limits) : null,
     givenId
   }

@@ -1,10 +1,10 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
 import type { ResponseSink, TunnelEnd } from '../context.js'
 import { latin1 } from '../lib/latin1.js'
 import type { Http1Body } from './http1-body.js'
 import { REASON, composeHead, endInOneWrite } from './http1-head.js'
+import type { UpgradeSocket } from './http1-upgrade.js'
 
 /** Bodies up to this size wait (within one turn of the event loop) to leave with their head in one write. */
 const HOLD_BYTES = 8 * 1024
@@ -15,6 +15,8 @@ export interface SinkState {
   draining: boolean
   /** `keepAliveFields` of the listener. */
   readonly keepAlive: string
+  /** Connections that are no longer the server's: it can not close them. */
+  readonly upgraded: Set<Socket>
 }
 
 // Sinks whose head waits for its body. One immediate serves all of a turn: what did not complete by then goes out as it is, so
@@ -64,14 +66,15 @@ export class Http1Sink implements ResponseSink {
   }
 
   /** The request may tunnel: once 101 is sent the connection is no longer HTTP's. */
-  allowTunnel (socket: Duplex, head: Buffer): void {
+  allowTunnel (upgrade: UpgradeSocket): void {
     this.tunnel = (reason, headers) => {
+      const { socket } = upgrade
       this.headSent = true
       this.tunnel = null
       let text = `HTTP/1.1 101 ${reason === '' || !REASON.test(reason) ? 'Switching Protocols' : reason}\r\n`
       for (let i = 0; i < headers.length; i += 2) text += `${headers[i] as string}: ${headers[i + 1] as string}\r\n`
       this.res.off('close', this.closing)
-      this.res.detachSocket(socket as Socket)
+      const head = upgrade.release()
       socket.write(`${text}\r\n`, 'latin1')
       socket.once('close', () => {
         if (this.closed) return

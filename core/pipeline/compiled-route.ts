@@ -1,7 +1,7 @@
 import type { GatewayError } from '../errors.js'
 import type { Refusal } from '../reply.js'
 import type { AccessLogTuning, RouteInfo } from '../route.js'
-import type { Drainable } from '../proxy/splice.js'
+import type { Tunnels } from '../proxy/tunnels.js'
 import type { Target, Upstream } from '../proxy/upstream.js'
 import type { CompiledPipeline } from './compile.js'
 
@@ -41,7 +41,7 @@ export interface ExchangeObserver {
   /** Lower-case name of the field that carries the request id, in both directions; null = only error answers carry one. */
   readonly requestIdHeader: string | null
   /** The tunnels that stand. */
-  readonly tunnels: Set<Drainable>
+  readonly tunnels: Tunnels
   /** Renders an error for a client: content type and body. */
   renderError (refusal: Refusal, requestId: string, accept: string | undefined): { contentType: string, body: string }
   /** Something that is nobody's fault but ours or a plugin's. */

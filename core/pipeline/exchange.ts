@@ -3,6 +3,7 @@ import type { Refusal, Reply } from '../reply.js'
 import { Relay, type RelayPlan, type UpstreamCall } from '../proxy/relay.js'
 import { TransformedBody } from '../proxy/transformed-body.js'
 import { Tunnel, type TunnelOwner } from '../proxy/tunnel.js'
+import { handshakeProblem } from '../proxy/web-socket.js'
 import { AnswerWriter } from './answer-writer.js'
 import { collect, inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
@@ -41,14 +42,15 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
 
   get outcome (): Outcome {
     const { relay, request, sink } = this
+    const spliced = relay instanceof Tunnel ? relay.spliced : null
     return {
       status: this.status,
       complete: this.completed,
       durationMs: performance.now() - this.startedAt,
       upstreamMs: relay === null || relay.headAt === 0 ? null : relay.headAt - relay.dispatchedAt,
       target: relay?.target?.origin ?? null,
-      bytesIn: request.body?.bytesRead ?? 0,
-      bytesOut: sink.bytesWritten,
+      bytesIn: request.body?.bytesRead ?? spliced?.bytesUp ?? 0,
+      bytesOut: sink.bytesWritten + (spliced?.bytesDown ?? 0),
       errorCode: this.errorCode,
       errorReason: this.errorReason
     }
@@ -97,16 +99,27 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
       idleMs: compiled.idleMs,
       deadline: compiled.totalMs === 0 ? Infinity : this.startedAt + compiled.totalMs
     }
+    if (request.upgrade === 'websocket' && this.tunnels) {
+      const problem = handshakeProblem(request)
+      if (problem !== null) { this.refuse(problem); return }
+    }
     this.relay = this.createCall(plan)
     this.relay.start(now)
   }
 
-  /** What carries the request to the upstream. */
-  protected createCall (plan: RelayPlan): UpstreamCall {
+  /** Whether the request leaves HTTP where the upstream agrees; one that may not goes on as if it had not asked. */
+  private get tunnels (): boolean {
     const { request, compiled, sink } = this
     const { upgrade } = request
-    return upgrade !== null && sink.tunnel !== null && compiled.upgrades.has(upgrade)
-      ? new Tunnel(this, request, { ...plan, token: upgrade, upgradeIdleMs: compiled.upgradeIdleMs, open: this.observer.tunnels })
+    if (upgrade === null || sink.tunnel === null || !compiled.upgrades.has(upgrade)) return false
+    return upgrade !== 'websocket' || request.method === 'GET'
+  }
+
+  /** What carries the request to the upstream. */
+  protected createCall (plan: RelayPlan): UpstreamCall {
+    const { request, compiled } = this
+    return this.tunnels
+      ? new Tunnel(this, request, { ...plan, token: request.upgrade as string, upgradeIdleMs: compiled.upgradeIdleMs, open: this.observer.tunnels })
       : new Relay(this, request, plan)
   }
 

@@ -2,11 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { TunnelEnd } from '../context.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { FrameTracker } from './frame-tracker.js'
-
-/** Something that stands longer than a request, and can be asked to end. */
-export interface Drainable {
-  drain (): void
-}
+import type { Drainable, Tunnels } from './tunnels.js'
 
 /** How a tunnel is watched. */
 export interface SpliceOptions {
@@ -15,7 +11,7 @@ export interface SpliceOptions {
   /** Whether the bytes are WebSocket frames: then draining says 1001 at a frame boundary. */
   readonly frames: boolean
   /** Where the tunnel can be found while it stands. */
-  readonly open: Set<Drainable>
+  readonly open: Tunnels
 }
 
 /** RFC 6455 section 7.4.1: 1001, the endpoint is going away; unmasked, as servers send. */
@@ -23,12 +19,22 @@ const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
 /** How long the peers have to end a connection that was told to go away. */
 const FAREWELL_MS = 5_000
 
-/** Joins two connections: bytes pass unchanged both ways, with backpressure; the end of one ends the other. */
-export function splice (client: TunnelEnd, upstream: TunnelEnd, options: SpliceOptions): void {
-  new Splice(client.socket, upstream.socket, options).begin(client.head, upstream.head)
+/** How much has passed through a tunnel. */
+export interface SpliceCounts {
+  readonly bytesUp: number
+  readonly bytesDown: number
 }
 
-class Splice implements Drainable, Ticking {
+/** Joins two connections: bytes pass unchanged both ways, with backpressure; the end of one ends the other. What it gives goes on counting. */
+export function splice (client: TunnelEnd, upstream: TunnelEnd, options: SpliceOptions): SpliceCounts {
+  const joined = new Splice(client.socket, upstream.socket, options)
+  joined.begin(client.head, upstream.head)
+  return joined
+}
+
+class Splice implements Drainable, Ticking, SpliceCounts {
+  bytesUp = 0
+  bytesDown = 0
   tickPrevious: Ticking | null = null
   tickNext: Ticking | null = null
   private readonly client: Duplex
@@ -47,7 +53,6 @@ class Splice implements Drainable, Ticking {
 
   begin (clientHead: Buffer, upstreamHead: Buffer): void {
     const { client, upstream } = this
-    this.options.open.add(this)
     ticker.add(this)
     for (const [here, there] of [[client, upstream], [upstream, client]] as const) {
       here.on('error', () => { this.close() })
@@ -59,10 +64,15 @@ class Splice implements Drainable, Ticking {
     if (clientHead.length > 0) this.up(clientHead)
     client.on('data', (chunk: Buffer) => { this.up(chunk) })
     upstream.on('data', (chunk: Buffer) => { this.down(chunk) })
+    // Either may have been paused while the upgrade was undecided.
+    if (!upstream.writableNeedDrain) client.resume()
+    if (!client.writableNeedDrain) upstream.resume()
+    this.options.open.add(this)
   }
 
   private up (chunk: Buffer): void {
     this.activeAt = performance.now()
+    this.bytesUp += chunk.length
     if (!this.upstream.write(chunk)) this.client.pause()
   }
 
@@ -75,6 +85,7 @@ class Splice implements Drainable, Ticking {
       const followed = this.frames.follow(chunk, this.draining)
       if (this.draining) piece = chunk.subarray(0, followed)
     }
+    this.bytesDown += piece.length
     if (!this.client.write(piece)) this.upstream.pause()
     if (this.draining && this.frames.atBoundary) this.sayFarewell()
   }

@@ -3,14 +3,17 @@ import { request as httpsRequest } from 'node:https'
 import type { Socket } from 'node:net'
 import type { GatewayRequest, TunnelEnd } from '../context.js'
 import { GatewayError } from '../errors.js'
+import { HeaderList } from '../lib/header-list.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { tlsOptions } from './pools.js'
 import { type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
 import { upstreamHeaders } from './request-headers.js'
 import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
-import { splice, type Drainable } from './splice.js'
+import { splice, type SpliceCounts } from './splice.js'
+import type { Tunnels } from './tunnels.js'
 import type { Target } from './upstream.js'
 import { upstreamError } from './upstream-errors.js'
+import { acceptFor } from './web-socket.js'
 
 /** A relay's owner that can hand over the client's connection. */
 export interface TunnelOwner extends RelayOwner {
@@ -24,7 +27,7 @@ export interface TunnelPlan extends RelayPlan {
   readonly token: string
   readonly upgradeIdleMs: number
   /** Where standing tunnels are kept, for draining. */
-  readonly open: Set<Drainable>
+  readonly open: Tunnels
 }
 
 /**
@@ -37,6 +40,8 @@ export class Tunnel implements UpstreamCall, Ticking {
   target: Target | null = null
   dispatchedAt = 0
   headAt = 0
+  /** What passed, once it stands. */
+  spliced: SpliceCounts | null = null
 
   private readonly owner: TunnelOwner
   private readonly request: GatewayRequest
@@ -75,10 +80,20 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.target = target
     this.activeAt = nowMs
     this.connected = false
-    const url = new URL(target.origin)
-    const secure = url.protocol === 'https:'
     const headers = upstreamHeaders(this.request, plan, hostFor(target, plan, this.request), null)
     headers.push('connection', 'Upgrade', 'upgrade', plan.token)
+    try {
+      this.send(target, headers)
+    } catch (error) {
+      // Node's client refuses what a step made: a path or a field that is no HTTP.
+      this.fail(new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause: error }))
+    }
+  }
+
+  private send (target: Target, headers: string[]): void {
+    const { plan } = this
+    const url = new URL(target.origin)
+    const secure = url.protocol === 'https:'
     const upstream = (secure ? httpsRequest : httpRequest)({
       hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (secure ? 443 : 80) : url.port,
       method: plan.method, path: targetPath(target, plan), headers: headers as unknown as NodeJS.Dict<string>, agent: false, setHost: false,
@@ -91,21 +106,30 @@ export class Tunnel implements UpstreamCall, Ticking {
       const headers = fieldsOf(rawHeaders)
       if (headers !== null) this.owner.relayInform(statusCode, headers)
     })
-    upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head) })
+    upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head, new HeaderList(headers)) })
     upstream.on('response', (answer) => { this.answered(answer) })
     upstream.on('error', (error) => { this.failed(error) })
     upstream.end()
   }
 
-  private switched (answer: IncomingMessage, socket: Socket, head: Buffer): void {
+  private switched (answer: IncomingMessage, socket: Socket, head: Buffer, sent: HeaderList): void {
     if (this.done) { socket.destroy(); return }
+    const { token, upgradeIdleMs, open } = this.plan
+    const isWebSocket = token === 'websocket'
+    // Without this a request that the upstream took for another one would get a raw connection to it.
+    if (answer.headers.upgrade?.toLowerCase() !== token || (isWebSocket && answer.headers['sec-websocket-accept'] !== acceptFor(sent.get('sec-websocket-key') ?? ''))) {
+      socket.destroy()
+      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'invalid_upgrade' } }))
+      return
+    }
     this.finish()
+    this.upstream = null
     this.headAt = performance.now()
     const headers = fieldsOf(answer.rawHeaders) ?? []
-    headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade ?? this.plan.token)
+    headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade as string)
     const client = this.owner.relayTunnel(answer.statusMessage ?? '', headers)
     if (client === null) { socket.destroy(); return }
-    splice(client, { socket, head }, { idleMs: this.plan.upgradeIdleMs, frames: this.plan.token === 'websocket', open: this.plan.open })
+    this.spliced = splice(client, { socket, head }, { idleMs: upgradeIdleMs, frames: isWebSocket, open })
   }
 
   /** The upstream does not switch: its answer is an ordinary one. */
@@ -114,7 +138,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.answer = answer
     this.headAt = this.activeAt = performance.now()
     const status = answer.statusCode ?? 502
-    const bodyless = status === 204 || status === 304
+    const bodyless = status === 204 || status === 304 || this.plan.method === 'HEAD'
     const headers = fieldsOf(answer.rawHeaders)
     if (headers === null) { this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'transfer_coding' } })); return }
     const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', headers, bodyless)
