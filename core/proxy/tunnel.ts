@@ -135,6 +135,8 @@ export class Tunnel implements UpstreamCall, Ticking {
   /** The upstream does not switch: its answer is an ordinary one. */
   private answered (answer: IncomingMessage): void {
     if (this.done) { answer.destroy(); return }
+    // A 101 that does not say to what: Node takes it for an ordinary answer, a client would not.
+    if (answer.statusCode === 101) { this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'invalid_upgrade' } })); return }
     this.answer = answer
     this.headAt = this.activeAt = performance.now()
     const status = answer.statusCode ?? 502
