@@ -75,6 +75,7 @@ test('aborts: while an upload waits for an upstream that does not read, nobody h
   const since = performance.now()
   for (let i = 0; i < 30; i++) socket.write(Buffer.alloc(MB))
   const { req } = await exchange
+  await new Promise((resolve) => { setTimeout(resolve, 500) })
   socket.destroy()
   t.match(await record(gateway, 4_000), { status: 504, errorReason: 'headers_timeout' })
   const ms = performance.now() - since
