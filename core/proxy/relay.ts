@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Dispatcher } from 'undici'
 import type { BodySource, GatewayRequest } from '../context.js'
 import { GatewayError } from '../errors.js'
+import { removeNames } from '../lib/header-names.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { upstreamHeaders } from './request-headers.js'
 import { RequestBodyStream } from './request-body.js'
@@ -58,6 +59,7 @@ export interface RelayPlan {
   readonly deadline: number
 }
 
+const LENGTH = ['content-length']
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /**
@@ -172,6 +174,8 @@ export class Relay implements UpstreamCall, Ticking {
     }
     this.headAt = now
     this.resumeBody = resume
+    // RFC 9110 section 8.6: a 204 has no length, and a client that believed one would wait for a body.
+    if (status === 204) removeNames(headers, LENGTH)
     const bodyless = this.plan.method === 'HEAD' || status === 204 || status === 304
     const flowing = this.owner.relayHead(status, reason, headers, bodyless)
     if (bodyless && !this.done) {

@@ -108,7 +108,7 @@ test('invalid heads: a reason phrase that Node can not write is left out, and th
 test('invalid heads: chunks that are none break the answer off and never end it cleanly', async (t) => {
   const { gateway, ask } = await startRaw(t)
   const head = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n'
-  for (const rest of ['zz\r\nhello\r\n0\r\n\r\n', '-1\r\n', '5hello\r\n0\r\n\r\n', '5\r\nhello0\r\n\r\n', 'ffffffffffffffffff\r\nhello', '5\r\nhel', '', '0\r\n', '0\r\na b: c\r\n\r\n', '5\nhello\n0\n\n']) {
+  for (const rest of ['zz\r\nhello\r\n0\r\n\r\n', '-1\r\n', '5hello\r\n0\r\n\r\n', '5\r\nhello0\r\n\r\n', 'ffffffffffffffffff\r\nhello', '5\r\nhel', '', '0\r\n', '0\r\na b: c\r\n\r\n', '0\r\nContent-Length: 3\r\n\r\n', '5\nhello\n0\n\n']) {
     const { responses, closed } = await ask(head + rest)
     t.not(responses[0]?.complete, true, JSON.stringify(rest))
     t.ok(closed, JSON.stringify(rest))
