@@ -1,7 +1,6 @@
 import type { Finding } from '../core/errors.js'
 import { checkProjects } from '../core/pipeline/host-index.js'
 import { orderSteps, type PluginLookup } from '../core/pipeline/order.js'
-import { checkRewrite } from '../core/pipeline/rewrite.js'
 import { checkRoutes } from '../core/pipeline/check-routes.js'
 import { endpointRoutes } from '../core/endpoints.js'
 import type { Plugin } from '../core/plugin.js'
@@ -9,6 +8,7 @@ import type { GatewayConfig, ProjectConfig } from '../core/route.js'
 
 /** What is checked of a configuration beyond its schema: what only the engines that compile it know. */
 export interface ConfigChecks {
+  checkRoutes (project: ProjectConfig): Finding[]
   checkProject (project: ProjectConfig, root: GatewayConfig, lookUp: PluginLookup): Finding[]
   checkProjects (projects: Iterable<ProjectConfig>): Finding[]
 }
@@ -16,6 +16,7 @@ export interface ConfigChecks {
 /** The checks of the pipeline and the router, as the config loader runs them for each project and over all of them. */
 export function createChecks (registry: ReadonlyMap<string, Plugin>): ConfigChecks {
   return {
+    checkRoutes: (project) => unique(checkRoutes(project)),
     checkProject (project, root, lookUp) {
       const findings: Finding[] = []
       const ordered = (route: ProjectConfig['routes'][number]['plugins']): void => {
@@ -26,10 +27,9 @@ export function createChecks (registry: ReadonlyMap<string, Plugin>): ConfigChec
       for (const route of project.routes) {
         if (route.plugins.length > 0) ordered(route.plugins)
         else if (!plain) { plain = true; ordered([]) }
-        findings.push(...checkRewrite(route))
       }
       const endpoints = endpointRoutes(project, root, lookUp, registry.values()).map(({ config }) => config)
-      findings.push(...checkRoutes(endpoints.length === 0 ? project : { ...project, routes: [...project.routes, ...endpoints] }))
+      if (endpoints.length > 0) findings.push(...checkRoutes({ ...project, routes: [...project.routes, ...endpoints] }))
       return unique(findings)
     },
     checkProjects

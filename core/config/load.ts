@@ -10,7 +10,7 @@ import { buildGateway } from './build-gateway.js'
 import { buildProject, checkName, pluginListsOf, type BuiltProject } from './build-project.js'
 import { createConfigCache, type ConfigCache } from './cache.js'
 import { createFileReader } from './file-reader.js'
-import { createFindingList, valueAt, type Draft } from './findings.js'
+import { createFindingList, valueAt, type Draft, type FindingList } from './findings.js'
 import { loadAuthoredPlugins } from './load-authored.js'
 import { OverlaySchema } from './overlay-schema.js'
 import type { Raw, RawMap } from './raw.js'
@@ -23,9 +23,11 @@ import { validateLanguage } from './validate.js'
 /** Finds the plugin behind a use: the registry's by name, an author's by its file. */
 export type PluginLookup = (use: PluginUse) => Plugin | undefined
 
-/** Checks that other engines bring: pure, run when everything else could be read. */
+/** Checks that other engines bring: pure. Each runs over what nothing is wrong with so far, so that it finds nothing that only follows from that. */
 export interface ConfigChecks {
   checkGateway? (root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
+  /** Needs nothing but the routes, and gets those that could be built. */
+  checkRoutes? (project: ProjectConfig): readonly Finding[]
   checkProject? (project: ProjectConfig, root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
   checkProjects? (projects: readonly ProjectConfig[], root: GatewayConfig): readonly Finding[]
 }
@@ -76,13 +78,9 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   const root = buildGateway(assembled.gateway, context)
   const projects = buildProjects(assembled.projects, cache, context)
   checkOtherEnvironments(assembled, context)
-  if (findings.items.length === 0) {
-    const lookUp: PluginLookup = (use) => use.use === null ? registry.get(use.name) : authored.plugins.get(use.use)?.plugin
-    const configs = [...projects.values()].map(({ config }) => config)
-    checks.checkGateway?.(root, lookUp).forEach(findings.add)
-    for (const config of configs) checks.checkProject?.(config, root, lookUp).forEach(findings.add)
-    checks.checkProjects?.(configs, root).forEach(findings.add)
-  }
+  const lookUp: PluginLookup = (use) => use.use === null ? registry.get(use.name) : authored.plugins.get(use.use)?.plugin
+  // Half of the files, or more findings than anybody reads: what else there is to say is said when these are mended.
+  if (complete && findings.omitted === 0) runChecks(checks, root, [...projects.values()], lookUp, findings)
   return {
     root,
     rootHash: hashRoot(root, authored.plugins),
@@ -93,6 +91,16 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
     findings: place(findings.items, findings.omitted, assembled),
     locate: (path) => assembled.position(path, false)
   }
+}
+
+function runChecks (checks: ConfigChecks, root: GatewayConfig, projects: readonly BuiltProject[], lookUp: PluginLookup, findings: FindingList): void {
+  const wrong = new Set(findings.items.map(({ path }) => path[0] === 'projects' ? String(path[1]) : path[0] === 'environments' ? null : ''))
+  const gatewayIsWhole = !wrong.has('')
+  const whole = projects.map(({ config }) => config).filter(({ name }) => !wrong.has(name))
+  if (gatewayIsWhole) checks.checkGateway?.(root, lookUp).forEach(findings.add)
+  for (const { config } of projects) checks.checkRoutes?.(config).forEach(findings.add)
+  if (gatewayIsWhole) for (const config of whole) checks.checkProject?.(config, root, lookUp).forEach(findings.add)
+  checks.checkProjects?.(whole, root).forEach(findings.add)
 }
 
 function buildProjects (raws: ReadonlyMap<string, Raw>, cache: ConfigCache, context: BuildContext): Map<string, BuiltProject> {

@@ -2,7 +2,9 @@ import { test } from 'tap'
 import path from 'node:path'
 import { AuthorPluginError } from '../../../core/config/author-plugin-bundle.js'
 import type { AuthorPlugin } from '../../../core/config/author-plugin.js'
+import type { Finding } from '../../../core/errors.js'
 import { definePlugin } from '../../../core/plugin.js'
+import type { ProjectConfig } from '../../../core/route.js'
 import { Type } from 'typebox'
 import { loadFiles, TEST_REGISTRY } from '../../fixtures/load-config.js'
 
@@ -113,18 +115,30 @@ test('findings: an author\'s plugin that can not be loaded is one at each place 
   t.same([...good.authorPlugins.values()], [{ file: path.join(good.directory, 'mine.ts'), hash: 'hash-of-mine', bundle: '/cache/mine.mjs', files: [path.join(good.directory, 'mine.ts')] }], 'without what can not cross threads')
 })
 
-test('findings: checks of other engines run when all else is well, and their findings get places', async (t) => {
+test('findings: checks of other engines run over what nothing else is wrong with, and their findings get places', async (t) => {
   const yaml = 'plugins: [ plain ]\nprojects:\n  a: { routes: [ { match: { path: / } } ] }\n  b: {}\n'
   let ran = 0
+  const perRoute = (project: ProjectConfig): Finding[] => {
+    ran++
+    return project.routes.map(({ at }) => ({ path: [...at, 'match', 'path'], message: 'route', remedy: '' }))
+  }
   const checks: NonNullable<Parameters<typeof loadFiles>[2]>['checks'] = {
     checkGateway: (root, lookUp) => lookUp(root.plugins[0]!) === TEST_REGISTRY.get('plain') ? [{ path: ['plugins', 0], message: 'gateway', remedy: '' }] : [],
-    checkProject: (project) => { ran++; return project.routes.map(({ at }) => ({ path: [...at, 'match', 'path'], message: 'route', remedy: '' })) },
+    checkProject: perRoute,
     checkProjects: (projects) => [{ path: projects[1]!.at, related: [{ path: projects[0]!.at }], message: 'two', remedy: '' }]
   }
   t.same((await loadFiles(t, { 'gateway.yaml': yaml }, { checks })).lines, [
     'gateway.yaml:1:12 plugins.0: gateway ()', 'gateway.yaml:3:35 projects.a.routes.0.match.path: route ()', 'gateway.yaml:4:3 projects.b: two () see gateway.yaml:3:3'
   ])
   t.equal(ran, 2)
-  t.match((await loadFiles(t, { 'gateway.yaml': `${yaml}x: 1\n` }, { checks })).lines, [/unknown key "x"/])
-  t.equal(ran, 2)
+  const routes = { checkRoutes: perRoute, checkProjects: () => [] }
+  t.match((await loadFiles(t, { 'gateway.yaml': `${yaml}x: 1\n` }, { checks: routes })).lines, [/a.routes.0.match.path: route/, /unknown key "x"/], 'routes beside any other finding')
+  t.equal(ran, 4)
+  t.match((await loadFiles(t, { 'gateway.yaml': `${yaml}x: 1\n` }, { checks })).lines, [/projects.b: two/, /unknown key "x"/], 'the steps of projects not, where the gateway is not whole')
+  t.equal(ran, 4)
+  const one = `${yaml.replace('b: {}', 'b: { x: 1 }')}  c: {}\n`
+  t.match((await loadFiles(t, { 'gateway.yaml': one }, { checks })).lines, [/gateway/, /a.routes.0.match.path: route/, /projects.b.x: unknown key/, /projects.c: two/], 'and of whole ones beside one that is not')
+  t.equal(ran, 6)
+  t.match((await loadFiles(t, { 'gateway.yaml': `${yaml}include: [ gone.yaml ]\n` }, { checks: { ...checks, ...routes } })).lines, [/gone.yaml can not be used/], 'nothing where a file is missing')
+  t.equal(ran, 6)
 })
