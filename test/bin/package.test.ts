@@ -45,7 +45,7 @@ test('package: what is packed runs from where it is installed, and types plugins
   }))
   const compiler = path.join(REPOSITORY, 'node_modules', 'typescript', 'bin', 'tsc')
   writeFileSync(path.join(folder, 'wrong.ts'), "import { definePlugin, Type } from 'sluice'\nexport default definePlugin({ name: 'x', stage: 'edge', config: Type.Object({ a: Type.Number() }), create: ({ a }) => ({ request: () => a }) })\n")
-  const refused = await run(process.execPath, [compiler, '-p', folder]).then(() => '', (error: { stdout: string }) => error.stdout)
+  const refused = await run(process.execPath, [compiler, '-p', '.'], { cwd: folder }).then(() => '', (error: { stdout: string }) => error.stdout)
   t.match(refused, /^wrong\.ts\(2,/, 'a hook that returns a number does not compile')
   t.strictSame(refused.split('\n').filter((line) => /^\S+\(\d/.test(line) && !line.startsWith('wrong.ts')), [], 'the template and the types of the package do')
 })
