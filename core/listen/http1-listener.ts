@@ -72,6 +72,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     const request = readRequest(req, res, connection, target.policy)
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
     if (target.isOwn(request)) { own(req, res); return }
+    if (request.body === null) skipReading(req)
     target.handle(request, new Http1Sink(res, request.body, state))
   }
 
@@ -133,6 +134,15 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     else refuseRaw()
   })
   return state
+}
+
+/**
+ * Nobody reads a request without a body, and there is nothing to read: Node would still start its stream at the end of the answer, to pull
+ * what is left off the wire, and see four more turns of the queue through. This mark is how it knows that somebody reads already; a Node
+ * that knows it no longer does the work again.
+ */
+function skipReading (req: IncomingMessage): void {
+  (req as IncomingMessage & { _consuming?: boolean })._consuming = true
 }
 
 const UPGRADE_WITH_BODY = refuse('VALIDATION_ERROR', { message: 'A request that asks for an upgrade has no body here.', details: { reason: 'upgrade_with_body' } })
