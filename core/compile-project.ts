@@ -1,8 +1,9 @@
 import { CompiledProject } from './compiled-project.js'
 import { endpointRoutes } from './endpoints.js'
 import { ConfigError, GatewayError } from './errors.js'
+import type { Host } from './host.js'
 import { createFindingSet } from './finding-set.js'
-import { compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
+import { compileAlike, compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute, RequestStats } from './pipeline/compiled-route.js'
 import { CreateError } from './pipeline/instances.js'
 import { orderSteps, satisfiedSteps, type PluginLookup, type ResolvedUse } from './pipeline/order.js'
@@ -41,12 +42,17 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
   const pipelines: CompiledPipeline[] = []
   const upstreams = new Map<string, Upstream>()
   const findings = createFindingSet()
+  // What the routes without entries of their own have, and the pipeline of the one before.
+  const plain = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
+  let alike: CompiledPipeline | null = null
   // Null where a plugin could not be created: the others are tried all the same, so that everything wrong is told at once.
   const compileSteps = async (steps: readonly ResolvedUse[], route: string | null, endpoint: string | null): Promise<CompiledPipeline | null> => {
+    const hostFor = (step: ResolvedUse): Host => createPluginHost(services.host, step, config.name, route)
     try {
-      const made = compilePipeline(steps, (step) => createPluginHost(services.host, step, config.name, route), endpoint)
+      const made = steps === plain.steps ? compileAlike(steps, hostFor, alike) : compilePipeline(steps, hostFor, endpoint)
       const pipeline = made instanceof Promise ? await made : made
-      pipelines.push(pipeline)
+      if (pipeline !== alike) pipelines.push(pipeline)
+      if (steps === plain.steps) alike = pipeline
       return pipeline
     } catch (error) {
       if (!(error instanceof CreateError)) throw error
@@ -59,7 +65,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     const targets = createNamedTargets(services.pools)
     const routes: { config: RouteConfig, value: CompiledRoute }[] = []
     for (const route of config.routes) {
-      const { steps } = orderSteps({ gateway: root.plugins, project: config.plugins, route: route.plugins }, services.lookUp, services.registry.values())
+      const { steps } = route.plugins.length === 0 ? plain : orderSteps({ gateway: root.plugins, project: config.plugins, route: route.plugins }, services.lookUp, services.registry.values())
       const upstream = route.upstream === null ? null : upstreams.get(route.upstream) ?? null
       const pipeline = await compileSteps(steps, route.id, null)
       if (findings.full) break
@@ -69,8 +75,8 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
       const pipeline = await compileSteps(endpoint.steps, endpoint.config.id, endpoint.key)
       if (pipeline !== null) routes.push({ config: endpoint.config, value: compileRoute(config, endpoint.config, pipeline, null, targets, services.statsFor(config.name, endpoint.config.id)) })
     }
-    const outer = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
-    const rest = await compileSteps(satisfiedSteps(outer.steps), null, null)
+    const satisfied = satisfiedSteps(plain.steps)
+    const rest = await compileSteps(satisfied.length === plain.steps.length ? plain.steps : satisfied, null, null)
     if (rest === null || findings.items.length > 0) throw new ConfigError(findings.items)
     const fallback = fallbackRoute(config.name, rest, services.statsFor(config.name, null))
     return new CompiledProject({

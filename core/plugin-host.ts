@@ -23,22 +23,45 @@ export const systemClock: Clock = {
 
 /** The host of one step: the shared services under the step's name, project and route. */
 export function createPluginHost (services: HostServices, step: ResolvedUse, project: string | null, route: string | null): Host {
-  const { name, id } = step.use
-  const fields = { plugin: name, id, project, route }
-  const { log } = services
-  return {
-    plugin: { name, id },
-    project,
-    route,
-    log: {
+  return new PluginHost(services, step, project, route)
+}
+
+/** There is one for each step of each route, and most plugins look at none of it: what it gives is made when it is asked for. */
+class PluginHost implements Host {
+  readonly project: string | null
+  readonly route: string | null
+  readonly #services: HostServices
+  readonly #use: ResolvedUse['use']
+
+  constructor (services: HostServices, { use }: ResolvedUse, project: string | null, route: string | null) {
+    this.project = project
+    this.route = route
+    this.#services = services
+    this.#use = use
+  }
+
+  get plugin (): Host['plugin'] { return { name: this.#use.name, id: this.#use.id } }
+
+  get log (): Logger {
+    const { log } = this.#services
+    const fields = { plugin: this.#use.name, id: this.#use.id, project: this.project, route: this.route }
+    return {
       debug: (more, message) => { log.debug({ ...fields, ...more }, message) },
       info: (more, message) => { log.info({ ...fields, ...more }, message) },
       warn: (more, message) => { log.warn({ ...fields, ...more }, message) },
       error: (more, message) => { log.error({ ...fields, ...more }, message) }
-    },
-    clock: services.clock,
-    get metrics () { return services.metricsFor(name) },
-    isOperatorToken: services.isOperatorToken,
-    subrequest: (request) => services.subrequest(request, project)
+    }
+  }
+
+  get clock (): Clock { return this.#services.clock }
+
+  get metrics (): Metrics { return this.#services.metricsFor(this.#use.name) }
+
+  get isOperatorToken (): Host['isOperatorToken'] { return this.#services.isOperatorToken }
+
+  get subrequest (): Host['subrequest'] {
+    const { subrequest } = this.#services
+    const { project } = this
+    return (request) => subrequest(request, project)
   }
 }

@@ -129,7 +129,7 @@ export function loadSourceFiles (options: SourceOptions, originals: Originals, f
 /** The file behind its links: two names of one file are one include. */
 function identify (file: string): string {
   try {
-    return realpathSync(file)
+    return realpathSync.native(file)
   } catch {
     return file
   }

@@ -66,6 +66,14 @@ export function compilePipeline (steps: readonly ResolvedUse[], hostFor: HostFac
   return instances instanceof Promise ? instances.then((all) => fold(steps, all, endpoint)) : fold(steps, instances, endpoint)
 }
 
+/** Like `compilePipeline`; gives `alike`, a pipeline of the same steps, where their plugins create the very same instances again. */
+export function compileAlike (steps: readonly ResolvedUse[], hostFor: HostFactory, alike: CompiledPipeline | null): CompiledPipeline | Promise<CompiledPipeline> {
+  const instances = createInstances(steps, hostFor)
+  const finish = (all: readonly PluginInstance[]): CompiledPipeline =>
+    alike !== null && alike.instances.length === all.length && alike.instances.every((instance, i) => instance === all[i]) ? alike : fold(steps, all, null)
+  return instances instanceof Promise ? instances.then(finish) : finish(instances)
+}
+
 function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[], endpoint: string | null): CompiledPipeline {
   const instances = endpoint === null ? created : created.map((instance, i) => i === created.length - 1 ? endpointOnly(instance, endpoint, steps[i] as ResolvedUse) : instance)
   const request: RequestHook[] = []

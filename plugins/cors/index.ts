@@ -1,7 +1,8 @@
 import { Type, type Static } from 'typebox'
 import type { Finding } from '../../core/errors.js'
+import { oncePer } from '../../core/lib/once-per.js'
 import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
-import { definePlugin } from '../../core/plugin.js'
+import { definePlugin, type PluginInstance } from '../../core/plugin.js'
 import { Reply } from '../../core/reply.js'
 import { compileOrigins, findOriginProblem } from './origins.js'
 
@@ -67,6 +68,70 @@ function findProblems (settings: Static<typeof config>): Finding[] {
   return findings
 }
 
+const createInstance = oncePer((settings: Static<typeof config>): PluginInstance => {
+  const rule = compileOrigins(settings.origins)
+  const { credentials, privateNetwork } = settings
+  const allowHeaders = settings.allowHeaders?.join(', ').toLowerCase()
+  const exposeHeaders = settings.exposeHeaders.join(', ').toLowerCase()
+
+  const preflightVary = [
+    ...(rule.any ? [] : ['Origin']),
+    'Access-Control-Request-Method',
+    ...(allowHeaders === undefined ? ['Access-Control-Request-Headers'] : []),
+    ...(privateNetwork ? ['Access-Control-Request-Private-Network'] : [])
+  ].join(', ')
+  const preflightBase: readonly string[] = [
+    'vary', preflightVary,
+    'access-control-allow-methods', settings.methods.join(', ').toUpperCase(),
+    'access-control-max-age', String(Math.floor(parseDuration(settings.maxAge) / 1000)),
+    ...(allowHeaders === undefined || allowHeaders === '' ? [] : ['access-control-allow-headers', allowHeaders]),
+    ...(credentials ? ['access-control-allow-credentials', 'true'] : [])
+  ]
+  // Without Access-Control-Allow-Origin the browser gives up, which is the whole of the protocol's "no".
+  const refusedPreflight = new Reply(204, ['vary', preflightVary], null)
+
+  const answerBase: readonly string[] = [
+    ...(credentials ? ['access-control-allow-credentials', 'true'] : []),
+    ...(exposeHeaders === '' ? [] : ['access-control-expose-headers', exposeHeaders])
+  ]
+
+  return {
+    request ({ request }) {
+      if (request.method !== 'OPTIONS') return
+      const { headers } = request
+      const origin = headers.get('origin')
+      // Fetch section 3.2.2: only an OPTIONS with both fields is a preflight; others are the API's own.
+      if (origin === undefined || !headers.has('access-control-request-method')) return
+      if (!rule.any && !rule.allows(origin)) return refusedPreflight
+      const fields = ['access-control-allow-origin', rule.any ? '*' : origin, ...preflightBase]
+      if (allowHeaders === undefined) {
+        const asked = headers.joined('access-control-request-headers')
+        if (asked !== undefined && HEADER_NAMES.test(asked)) fields.push('access-control-allow-headers', asked)
+      }
+      if (privateNetwork && headers.get('access-control-request-private-network') === 'true') fields.push('access-control-allow-private-network', 'true')
+      return new Reply(204, fields, null)
+    },
+
+    response (ctx) {
+      const { headers } = ctx.response
+      const { flat } = headers
+      // What this plugin says replaces what the upstream says: two Access-Control-Allow-Origin fields are a "no" to browsers.
+      removeCorsFields(flat)
+      if (rule.any) {
+        flat.push('access-control-allow-origin', '*')
+      } else {
+        // On every answer, also without Origin: else a shared cache would give an answer without the field to a page.
+        if (headers.has('vary')) headers.addToken('vary', 'Origin')
+        else flat.push('vary', 'Origin')
+        const origin = ctx.request.headers.get('origin')
+        if (origin === undefined || !rule.allows(origin)) return
+        flat.push('access-control-allow-origin', origin)
+      }
+      for (const text of answerBase) flat.push(text)
+    }
+  }
+})
+
 /** Cross-origin resource sharing (Fetch section 3.2): answers preflights and marks answers that pages of other origins may read. */
 export default definePlugin({
   name: 'cors',
@@ -74,69 +139,7 @@ export default definePlugin({
   stage: 'edge',
   config,
   check: findProblems,
-  create (settings) {
-    const rule = compileOrigins(settings.origins)
-    const { credentials, privateNetwork } = settings
-    const allowHeaders = settings.allowHeaders?.join(', ').toLowerCase()
-    const exposeHeaders = settings.exposeHeaders.join(', ').toLowerCase()
-
-    const preflightVary = [
-      ...(rule.any ? [] : ['Origin']),
-      'Access-Control-Request-Method',
-      ...(allowHeaders === undefined ? ['Access-Control-Request-Headers'] : []),
-      ...(privateNetwork ? ['Access-Control-Request-Private-Network'] : [])
-    ].join(', ')
-    const preflightBase: readonly string[] = [
-      'vary', preflightVary,
-      'access-control-allow-methods', settings.methods.join(', ').toUpperCase(),
-      'access-control-max-age', String(Math.floor(parseDuration(settings.maxAge) / 1000)),
-      ...(allowHeaders === undefined || allowHeaders === '' ? [] : ['access-control-allow-headers', allowHeaders]),
-      ...(credentials ? ['access-control-allow-credentials', 'true'] : [])
-    ]
-    // Without Access-Control-Allow-Origin the browser gives up, which is the whole of the protocol's "no".
-    const refusedPreflight = new Reply(204, ['vary', preflightVary], null)
-
-    const answerBase: readonly string[] = [
-      ...(credentials ? ['access-control-allow-credentials', 'true'] : []),
-      ...(exposeHeaders === '' ? [] : ['access-control-expose-headers', exposeHeaders])
-    ]
-
-    return {
-      request ({ request }) {
-        if (request.method !== 'OPTIONS') return
-        const { headers } = request
-        const origin = headers.get('origin')
-        // Fetch section 3.2.2: only an OPTIONS with both fields is a preflight; others are the API's own.
-        if (origin === undefined || !headers.has('access-control-request-method')) return
-        if (!rule.any && !rule.allows(origin)) return refusedPreflight
-        const fields = ['access-control-allow-origin', rule.any ? '*' : origin, ...preflightBase]
-        if (allowHeaders === undefined) {
-          const asked = headers.joined('access-control-request-headers')
-          if (asked !== undefined && HEADER_NAMES.test(asked)) fields.push('access-control-allow-headers', asked)
-        }
-        if (privateNetwork && headers.get('access-control-request-private-network') === 'true') fields.push('access-control-allow-private-network', 'true')
-        return new Reply(204, fields, null)
-      },
-
-      response (ctx) {
-        const { headers } = ctx.response
-        const { flat } = headers
-        // What this plugin says replaces what the upstream says: two Access-Control-Allow-Origin fields are a "no" to browsers.
-        removeCorsFields(flat)
-        if (rule.any) {
-          flat.push('access-control-allow-origin', '*')
-        } else {
-          // On every answer, also without Origin: else a shared cache would give an answer without the field to a page.
-          if (headers.has('vary')) headers.addToken('vary', 'Origin')
-          else flat.push('vary', 'Origin')
-          const origin = ctx.request.headers.get('origin')
-          if (origin === undefined || !rule.allows(origin)) return
-          flat.push('access-control-allow-origin', origin)
-        }
-        for (const text of answerBase) flat.push(text)
-      }
-    }
-  }
+  create: createInstance
 })
 
 const HEADER_NAMES = /^[!#$%&'*+.^_`|~0-9A-Za-z, -]+$/

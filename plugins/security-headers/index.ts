@@ -1,7 +1,8 @@
 import { Type, type Static, type TUnsafe } from 'typebox'
 import type { Finding } from '../../core/errors.js'
+import { oncePer } from '../../core/lib/once-per.js'
 import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
-import { definePlugin } from '../../core/plugin.js'
+import { definePlugin, type PluginInstance } from '../../core/plugin.js'
 import { compileFields } from './fields.js'
 
 const FIELD_VALUE = '^[\\x21-\\x7e]([\\x20-\\x7e]*[\\x21-\\x7e])?$'
@@ -94,6 +95,29 @@ function contentSecurityPolicy ({ frames, contentSecurityPolicy: policy }: Setti
   return directives.length === 0 ? false : directives.join('; ')
 }
 
+const createInstance = oncePer((settings: Settings): PluginInstance => {
+  const { hsts, noSniff, frames, remove, override } = settings
+  const everywhere: [name: string, value: string | false][] = [
+    ['x-content-type-options', noSniff && 'nosniff'],
+    ['x-frame-options', frames === 'none' ? 'DENY' : frames === 'self' && 'SAMEORIGIN'],
+    ['content-security-policy', contentSecurityPolicy(settings)],
+    ['referrer-policy', settings.referrerPolicy],
+    ['cross-origin-opener-policy', settings.crossOriginOpenerPolicy],
+    ['cross-origin-resource-policy', settings.crossOriginResourcePolicy],
+    ['cross-origin-embedder-policy', settings.crossOriginEmbedderPolicy],
+    ['permissions-policy', settings.permissionsPolicy]
+  ]
+  const removed = remove.map((name) => name.toLowerCase())
+  const plain = compileFields(everywhere, removed, override)
+  // RFC 6797 section 7.2: never over plain http.
+  const secure = hsts === false ? plain : compileFields([['strict-transport-security', strictTransportSecurity(hsts)], ...everywhere], removed, override)
+  return {
+    response (ctx) {
+      (ctx.request.scheme === 'https' ? secure : plain)(ctx.response.headers.flat)
+    }
+  }
+})
+
 /** Sets the headers by which browsers restrict what an answer may be used for, and removes those that tell what made it. */
 export default definePlugin({
   name: 'security-headers',
@@ -101,26 +125,5 @@ export default definePlugin({
   stage: 'edge',
   config,
   check: findProblems,
-  create (settings) {
-    const { hsts, noSniff, frames, remove, override } = settings
-    const everywhere: [name: string, value: string | false][] = [
-      ['x-content-type-options', noSniff && 'nosniff'],
-      ['x-frame-options', frames === 'none' ? 'DENY' : frames === 'self' && 'SAMEORIGIN'],
-      ['content-security-policy', contentSecurityPolicy(settings)],
-      ['referrer-policy', settings.referrerPolicy],
-      ['cross-origin-opener-policy', settings.crossOriginOpenerPolicy],
-      ['cross-origin-resource-policy', settings.crossOriginResourcePolicy],
-      ['cross-origin-embedder-policy', settings.crossOriginEmbedderPolicy],
-      ['permissions-policy', settings.permissionsPolicy]
-    ]
-    const removed = remove.map((name) => name.toLowerCase())
-    const plain = compileFields(everywhere, removed, override)
-    // RFC 6797 section 7.2: never over plain http.
-    const secure = hsts === false ? plain : compileFields([['strict-transport-security', strictTransportSecurity(hsts)], ...everywhere], removed, override)
-    return {
-      response (ctx) {
-        (ctx.request.scheme === 'https' ? secure : plain)(ctx.response.headers.flat)
-      }
-    }
-  }
+  create: createInstance
 })
