@@ -96,7 +96,7 @@ export const Metrics = Type.Union([
 
 /** `errors`. */
 export const Errors = Fields({
-  docs: Type.Optional(Text({ title: 'an address', pattern: '^https?://', description: 'Base address of your error documentation: `docs` of an error body is this and the code. Left out: `urn:sluice:error:`.', examples: ['https://docs.example.com/errors/'] }))
+  docs: Type.Optional(Text({ title: 'an address', pattern: '^https?://', description: 'Address of your page about errors: `docs` of an error body is this with the code as its fragment (`#not_found`). Left out: `urn:sluice:error:not_found`.', examples: ['https://docs.example.com/errors'] }))
 }, { description: 'What error answers say.' })
 
 /** `stop`. */
