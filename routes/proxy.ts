@@ -50,7 +50,7 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     keepAliveTimeout: target.policy.limits.keepAliveMs,
     serverFactory: (handler) => {
       const settings = serverOptions(target.policy)
-      server = options.tls === null ? createServer(settings) : createTlsServer({ ...settings, ...options.tls.serverOptions() })
+      server = options.tls === null ? createServer(settings) : createTlsServer({ ...settings, handshakeTimeout: target.policy.limits.headersMs, ...options.tls.serverOptions() })
       state = attachListener(server as Server, target, handler)
       return server as Server
     }

@@ -17,6 +17,8 @@ export class Http1Body implements BodySource, Ticking {
   bytesRead = 0
   /** Whether the client waits for our 100 before it sends. */
   awaitsContinue: boolean
+  /** The rest will not be read, because of how it comes: the connection ends with the answer. */
+  cut = false
 
   private readonly req: IncomingMessage
   private readonly res: ServerResponse
@@ -25,6 +27,7 @@ export class Http1Body implements BodySource, Ticking {
   private waitingSince = 0
   private waitedMs = 0
   private waiting = false
+  private failure: GatewayError | null = null
   private abandonedAt = 0
   private abandonedBytes = 0
 
@@ -36,9 +39,13 @@ export class Http1Body implements BodySource, Ticking {
     this.limits = limits
   }
 
+  /** Whether all of it has come, read or not. */
+  get received (): boolean { return this.req.complete }
+
   start (consumer: BodyConsumer): void {
     const { req } = this
     this.consumer = consumer
+    if (this.failure !== null) { this.fail(this.failure); return }
     if (req.destroyed && !req.complete) { this.broken(); return }
     this.listen()
     if (this.awaitsContinue && !this.res.headersSent) {
@@ -68,10 +75,23 @@ export class Http1Body implements BodySource, Ticking {
   }
 
   private broken (): void {
+    this.fail(new GatewayError('VALIDATION_ERROR', { message: 'The request body broke off.', details: { reason: 'body_incomplete' } }))
+  }
+
+  /** Fails the body with an error that its own bytes or their pace have brought. False when nobody can be told: it is complete or no longer wanted. */
+  breakOff (error: GatewayError): boolean {
+    if (this.complete || this.abandonedAt !== 0) return false
+    this.cut = true
+    this.failure = error
+    this.fail(error)
+    return true
+  }
+
+  private fail (error: GatewayError): void {
     ticker.remove(this)
     const { consumer } = this
     this.consumer = null
-    consumer?.error(new GatewayError('VALIDATION_ERROR', { message: 'The request body broke off.', details: { reason: 'body_incomplete' } }))
+    consumer?.error(error)
   }
 
   pause (): void {
@@ -116,9 +136,6 @@ export class Http1Body implements BodySource, Ticking {
     const { bodyGraceMs, bodyBytesPerSecond } = this.limits
     const overtimeMs = this.waitedMs + nowMs - this.waitingSince - bodyGraceMs
     if (overtimeMs <= 0 || this.bytesRead >= bodyBytesPerSecond * overtimeMs / 1000) return
-    ticker.remove(this)
-    const { consumer } = this
-    this.consumer = null
-    consumer?.error(new GatewayError('REQUEST_TIMEOUT', { message: 'The request body came too slowly.', details: { reason: 'body_too_slow' } }))
+    this.breakOff(new GatewayError('REQUEST_TIMEOUT', { message: 'The request body came too slowly.', details: { reason: 'body_too_slow' } }))
   }
 }

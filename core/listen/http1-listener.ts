@@ -2,12 +2,14 @@ import { type IncomingMessage, type Server, type ServerOptions, type ServerRespo
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { ConnectionInfo, ResponseSink } from '../context.js'
+import { GatewayError } from '../errors.js'
 import { Refusal, refuse } from '../reply.js'
 import { connectionOf, type Connection } from './connection.js'
+import { endGently } from './end-gently.js'
 import { keepAliveFields } from './http1-head.js'
 import { type AcceptedRequest, readRequest } from './http1-request.js'
 import { Http1Sink, type SinkState } from './http1-sink.js'
-import { afterAnswers, UpgradeSocket } from './http1-upgrade.js'
+import { forwardDrain, UpgradeSocket } from './http1-upgrade.js'
 import type { ListenPolicy } from './policy.js'
 
 /** What was refused before it became a request: enough for a log record and an answer in the right shape. */
@@ -51,7 +53,8 @@ export function serverOptions (policy: ListenPolicy): ServerOptions {
     // Bodies have their own watch, which knows a slow client from a slow upstream.
     requestTimeout: 0,
     keepAliveTimeout: policy.limits.keepAliveMs,
-    connectionsCheckingInterval: 5_000,
+    // What a slow head may be late by; Node's default is as long as the limit itself.
+    connectionsCheckingInterval: Math.min(5_000, Math.max(50, Math.ceil(policy.limits.headersMs / 6))),
     noDelay: true,
     highWaterMark: 64 * 1024
   }
@@ -68,18 +71,32 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
 
   const accept = (req: IncomingMessage, res: ServerResponse): void => {
     const connection = connectionOf(req.socket, target.policy.isTrusted)
+    if (connection.busy) inTurn(req.socket, connection, () => { serve(req, res, connection) })
+    else serve(req, res, connection)
+  }
+
+  const serve = (req: IncomingMessage, res: ServerResponse, connection: Connection): void => {
     if (connection.poisoned) return
+    connection.busy = true
     const request = readRequest(req, res, connection, target.policy)
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
-    if (target.isOwn(request)) { own(req, res); return }
+    connection.body = request.body
+    if (connection.failure !== null && !req.complete) request.body?.breakOff(connection.failure)
+    if (target.isOwn(request)) {
+      res.once('close', () => { connection.done() })
+      own(req, res)
+      return
+    }
     if (request.body === null) skipReading(req)
-    target.handle(request, new Http1Sink(res, request.body, state))
+    target.handle(request, new Http1Sink(res, request.body, state, connection))
   }
 
   const refuseRequest = (req: IncomingMessage, res: ServerResponse, connection: Connection, refusal: Refusal): void => {
     connection.poisoned = true
     const rendered = target.refuseEarly({ refusal, method: req.method ?? '', target: req.url ?? '', accept: req.headers.accept, connection, httpVersion: req.httpVersion })
-    res.writeHead(rendered.status, [...rendered.headers, 'connection', 'close'])
+    res.writeHead(rendered.status, [...rendered.headers, 'content-length', String(Buffer.byteLength(rendered.body)), 'connection', 'close'])
+    // Node's own closes at once, behind the last byte.
+    req.socket.destroySoon = endGently
     res.end(req.method === 'HEAD' ? undefined : rendered.body)
   }
 
@@ -87,9 +104,9 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
   server.on('checkContinue', accept)
   server.on('checkExpectation', accept)
 
-  const upgrade = (req: IncomingMessage, socket: Socket, head: Buffer): void => {
-    const connection = connectionOf(socket, target.policy.isTrusted)
+  const upgrade = (req: IncomingMessage, socket: Socket, head: Buffer, connection: Connection): void => {
     if (connection.poisoned) { socket.destroy(); return }
+    connection.busy = true
     const upgrading = new UpgradeSocket(req, socket, head)
     const res = upgrading.response
     state.upgraded.add(socket)
@@ -98,7 +115,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
     // Node hands over every request with an Upgrade field raw: its body, if it has one, was never parsed.
     if (request.body !== null) { refuseRequest(req, res, connection, UPGRADE_WITH_BODY); return }
-    const sink = new Http1Sink(res, null, state)
+    const sink = new Http1Sink(res, null, state, connection)
     sink.allowTunnel(upgrading)
     target.handle(request, sink)
   }
@@ -107,31 +124,41 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     const client = socket as Socket
     // Node has taken its own listener away; an error that nobody hears would end the process.
     client.on('error', () => { client.destroy() })
-    afterAnswers(client, () => { upgrade(req, client, head) })
+    const connection = connectionOf(client, target.policy.isTrusted)
+    const stop = forwardDrain(client)
+    inTurn(client, connection, () => {
+      stop()
+      upgrade(req, client, head, connection)
+    })
   })
+
+  const refuseRaw = (socket: Duplex, connection: Connection, refusal: Refusal, method: string, path: string): void => {
+    if (connection.poisoned) return
+    connection.poisoned = true
+    answerRaw(socket, target.refuseEarly({ refusal, method, target: path, accept: undefined, connection, httpVersion: '1.1' }))
+  }
 
   server.on('connect', (req: IncomingMessage, socket: Duplex) => {
     const connection = connectionOf(socket as Socket, target.policy.isTrusted)
-    connection.poisoned = true
-    answerRaw(socket, target.refuseEarly({ refusal: NO_CONNECT, method: 'CONNECT', target: req.url ?? '', accept: req.headers.accept, connection, httpVersion: req.httpVersion }))
+    inTurn(socket, connection, () => { refuseRaw(socket, connection, NO_CONNECT, 'CONNECT', req.url ?? '') })
   })
 
   server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex) => {
     const connection = connectionOf(socket as Socket, target.policy.isTrusted)
-    const answered = connection.poisoned
-    connection.poisoned = true
-    // Bytes of an answer are out already, or nobody listens: an error text would land inside it.
-    const current = (socket as Socket & { _httpMessage?: ServerResponse })._httpMessage
-    if (answered || !socket.writable || error.code === 'ECONNRESET' || current?.headersSent === true) { socket.destroy(); return }
+    // Known already: the parser says it again for each packet that comes behind.
+    if (connection.poisoned || connection.failure !== null) return
     const packet = error.rawPacket?.toString('latin1', 0, 4096) ?? ''
-    const refuseRaw = (): void => { answerRaw(socket, rendered) }
+    const refusal = parserRefusal(error.code ?? '', packet)
+    connection.failure = new GatewayError(refusal.code, { message: refusal.message, ...(refusal.details === undefined ? {} : { details: refusal.details }) })
+    if (!socket.writable || error.code === 'ECONNRESET') { socket.destroy(); return }
+    const { body } = connection
+    if (body !== null && !body.received) {
+      // Inside the body of a request: it becomes that request's answer, unless the client has gone, there is one, or nobody reads the body any more.
+      if (error.code === 'HPE_INVALID_EOF_STATE' || (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true || !body.breakOff(connection.failure)) socket.destroy()
+      return
+    }
     const line = /^([A-Z]+) ([^ \r\n]+)/.exec(packet)
-    const rendered = target.refuseEarly({
-      refusal: parserRefusal(error.code ?? '', packet), method: line?.[1] ?? '', target: line?.[2]?.slice(0, 200) ?? '', accept: undefined, connection, httpVersion: '1.1'
-    })
-    // Behind a request that is still being answered the refusal waits its turn; inside its body it takes its place.
-    if (current !== undefined && current.req.complete) current.once('finish', refuseRaw)
-    else refuseRaw()
+    inTurn(socket, connection, () => { refuseRaw(socket, connection, refusal, line?.[1] ?? '', line?.[2]?.slice(0, 200) ?? '') })
   })
   return state
 }
@@ -152,6 +179,13 @@ const TIMEOUT = refuse('REQUEST_TIMEOUT', { details: { reason: 'headers_too_slow
 const FIELDS_OVERFLOW = refuse('HEADERS_TOO_LARGE', { details: { reason: 'fields_too_large' } })
 const TARGET_OVERFLOW = refuse('URI_TOO_LONG', { details: { reason: 'target_too_long' } })
 
+/** Acts once nothing is being answered on the connection any more. */
+function inTurn (socket: Duplex, connection: Connection, act: () => void): void {
+  if (!connection.busy) { act(); return }
+  // An answer may have ended the connection: what waited behind it is not served.
+  if (!connection.later(() => { if (socket.writable) act() })) socket.destroy()
+}
+
 function parserRefusal (code: string, packet: string): Refusal {
   if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return TIMEOUT
   if (code !== 'HPE_HEADER_OVERFLOW') return MALFORMED
@@ -163,9 +197,6 @@ function answerRaw (socket: Duplex, rendered: RenderedRefusal): void {
   let head = `HTTP/1.1 ${rendered.status} ${STATUS_CODES[rendered.status] ?? ''}\r\n`
   for (let i = 0; i < rendered.headers.length; i += 2) head += `${rendered.headers[i] as string}: ${rendered.headers[i + 1] as string}\r\n`
   socket.on('error', () => { socket.destroy() })
-  socket.end(`${head}content-length: ${Buffer.byteLength(rendered.body)}\r\nconnection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n${rendered.body}`)
-  // Node stops reading here; what the client still sends would reset the connection before it has read the answer.
-  socket.resume()
-  const timer = setTimeout(() => { socket.destroy() }, 1_000)
-  socket.once('close', () => { clearTimeout(timer) })
+  socket.write(`${head}content-length: ${Buffer.byteLength(rendered.body)}\r\nconnection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n${rendered.body}`)
+  endGently.call(socket)
 }

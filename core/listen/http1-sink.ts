@@ -2,6 +2,8 @@ import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResponseSink, TunnelEnd } from '../context.js'
 import { latin1 } from '../lib/latin1.js'
+import type { Connection } from './connection.js'
+import { endGently } from './end-gently.js'
 import type { Http1Body } from './http1-body.js'
 import { REASON, composeHead, endInOneWrite } from './http1-head.js'
 import type { UpgradeSocket } from './http1-upgrade.js'
@@ -41,6 +43,7 @@ export class Http1Sink implements ResponseSink {
   private readonly res: ServerResponse
   private readonly body: Http1Body | null
   private readonly state: SinkState
+  private readonly connection: Connection
   private heldStatus = 0
   private heldReason = ''
   private heldHeaders: string[] | null = null
@@ -50,10 +53,11 @@ export class Http1Sink implements ResponseSink {
   private draining = false
   private unwritable: unknown = null
 
-  constructor (res: ServerResponse, body: Http1Body | null, state: SinkState) {
+  constructor (res: ServerResponse, body: Http1Body | null, state: SinkState, connection: Connection) {
     this.res = res
     this.body = body
     this.state = state
+    this.connection = connection
     res.on('close', this.closing)
   }
 
@@ -63,6 +67,7 @@ export class Http1Sink implements ResponseSink {
     this.heldHeaders = null
     if (this.body !== null && !this.body.complete) this.body.abandon()
     this.onClose?.(this.res.writableFinished, this.unwritable)
+    this.connection.done()
   }
 
   /** The request may tunnel: once 101 is sent the connection is no longer HTTP's. */
@@ -188,35 +193,20 @@ export class Http1Sink implements ResponseSink {
     this.headSent = true
     if (this.closed) return
     const { res } = this
-    const linger = this.body !== null && !this.body.complete && (this.body.length === null || this.body.awaitsContinue || this.body.length - this.body.bytesRead > 64 * 1024)
-    if (linger || this.mustClose()) headers.push('connection', 'close')
+    const unread = this.body !== null && leavesMuch(this.body)
+    if (unread || this.mustClose()) headers.push('connection', 'close')
+    if (unread) res.req.socket.destroySoon = endGently
     if (!this.writeHead(status, '', headers)) return
     const payload = bodyless ? null : body
     if (payload !== null) this.bytesWritten = payload.length
-    if (linger) { this.lingerAfter(payload); return }
     if (payload === null) res.end()
     else if (typeof payload === 'string') res.end(payload)
     else if (payload.length <= HOLD_BYTES) endInOneWrite(res, latin1(payload as Buffer))
     else res.end(payload)
   }
 
-  /**
-   * The client is still sending what nobody will read. Closing at once would reset the connection, and take the answer with it:
-   * the whole answer goes out, what comes is read away within a bound, then the connection ends (RFC 9112 section 9.6).
-   */
-  private lingerAfter (payload: string | Uint8Array | null): void {
-    const { res } = this
-    if (payload === null) res.flushHeaders()
-    else res.write(payload)
-    const body = this.body as Http1Body
-    const finish = (): void => { clearTimeout(timer); res.end() }
-    const timer = setTimeout(finish, body.awaitsContinue ? 0 : 1_000)
-    res.req.once('end', finish)
-    body.abandon()
-  }
-
   private mustClose (): boolean {
-    return this.state.draining || (this.body !== null && this.body.awaitsContinue)
+    return this.state.draining || (this.body !== null && (this.body.awaitsContinue || this.body.cut))
   }
 
   abort (): void {
@@ -229,4 +219,9 @@ export class Http1Sink implements ResponseSink {
     if (res.req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
     res.destroy()
   }
+}
+
+/** Whether it is better to end the connection than to read the rest away. */
+function leavesMuch ({ complete, cut, length, awaitsContinue, bytesRead }: Http1Body): boolean {
+  return !complete && (cut || awaitsContinue || length === null || length - bytesRead > 64 * 1024)
 }

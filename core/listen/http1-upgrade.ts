@@ -1,10 +1,9 @@
 import { type IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { endGently } from './end-gently.js'
 
 /** How much a client may send before its upgrade is decided; then it has to wait. */
 const EARLY_BYTES = 64 * 1024
-/** How long a client whose upgrade was refused may take to read the answer and close. */
-const LINGER_MS = 1_000
 
 /**
  * A connection whose request asked for an upgrade: Node has taken its parser away, and what is left is a socket. It is read from the start:
@@ -41,12 +40,8 @@ export class UpgradeSocket {
 
   // Closing a connection on which there is something unread resets it, and takes the answer with it (RFC 9112 section 9.6).
   private readonly refused = (): void => {
-    const { socket } = this
     this.early = null
-    socket.end()
-    socket.resume()
-    const timer = setTimeout(() => { socket.destroy() }, LINGER_MS)
-    socket.once('close', () => { clearTimeout(timer) })
+    endGently.call(this.socket)
   }
 
   /** The connection becomes a tunnel: gives what came early, and is read by somebody else from here on. */
@@ -61,15 +56,12 @@ export class UpgradeSocket {
   }
 }
 
-/** Calls back once the answers to requests that were pipelined in front are out; never, where one of them closes the connection. */
-export function afterAnswers (socket: Socket, callback: () => void): void {
-  const answer = (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage ?? null
-  if (answer === null) { callback(); return }
-  // With the parser Node has taken away what told the answer that the client reads again.
-  const drain = (): void => { answer.emit('drain') }
+/**
+ * Tells the answers in front of a pipelined upgrade that their client reads again: with the parser Node has taken away what did. Returns
+ * what ends it.
+ */
+export function forwardDrain (socket: Socket): () => void {
+  const drain = (): void => { (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.emit('drain') }
   socket.on('drain', drain)
-  answer.once('finish', () => {
-    socket.off('drain', drain)
-    if (!socket.writableEnded && !socket.destroyed) afterAnswers(socket, callback)
-  })
+  return () => { socket.off('drain', drain) }
 }

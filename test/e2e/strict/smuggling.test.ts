@@ -1,5 +1,6 @@
+import { once } from 'node:events'
 import { test } from 'tap'
-import { sendRaw } from '../../fixtures/raw-client.js'
+import { openSocket, sendRaw } from '../../fixtures/raw-client.js'
 import { expectRefused, PIPELINED, startStrict, summaryOf, type RefusedCase } from '../../fixtures/refusals.js'
 
 const post = (fields: string, body: string, version = '1.1'): string => `POST /a HTTP/${version}\r\nHost: a\r\n${fields}\r\n\r\n${body}`
@@ -128,4 +129,25 @@ test('strict: framing that is unusual but right is served, and nothing of it is 
     t.same([first?.method, first?.body.toString(), first?.values('x-trailer')], [bytes.split(' ')[0], body, []], name)
     t.equal(gateway.handled.length, 2, name)
   }
+})
+
+test('strict: what is malformed behind an answered request is refused, and the connection closed', async (t) => {
+  const gateway = await startStrict(t)
+  for (const [name, pieces, statuses] of [
+    ['in the same packet', [`${PIPELINED}GARBAGE\r\n\r\n`], [200, 400]], ['in the next one', [PIPELINED, 'GARBAGE\r\n\r\n'], [200, 400]], ['behind three', [PIPELINED.repeat(3), 'GET / HTTP/9.9\r\n\r\n', PIPELINED], [200, 200, 200, 400]],
+    ['behind a refused one', ['GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n', 'GARBAGE\r\n\r\n'], [400]]
+  ] as const) {
+    const exchange = await sendRaw(gateway.port, pieces, { untilClose: true })
+    t.same(summaryOf(exchange), { statuses, closed: true, timedOut: false }, name)
+  }
+  // Once the answer is out, Node keeps no message for the connection.
+  const socket = await openSocket(gateway.port)
+  socket.write(PIPELINED)
+  await once(socket, 'data')
+  await new Promise((resolve) => { setTimeout(resolve, 20) })
+  const answer = once(socket, 'data') as Promise<[Buffer]>
+  socket.write('GARBAGE\r\n\r\n')
+  t.match((await answer)[0].toString(), /^HTTP\/1.1 400 /)
+  await once(socket, 'close')
+  t.same(gateway.bugs, [])
 })
