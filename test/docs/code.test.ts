@@ -7,7 +7,7 @@ import { test } from 'tap'
 import ts from 'typescript'
 import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
 import { testPlugin } from '../../core/testing.js'
-import { blocksOf, listDocuments, readDocument, REPOSITORY } from '../fixtures/documents.js'
+import { blocksOf, listDocuments, REPOSITORY } from '../fixtures/documents.js'
 
 const samples = listDocuments().flatMap(blocksOf).filter(({ language }) => language === 'ts')
   .map((block, index) => ({ ...block, place: `${block.document}:${block.line}`, file: block.mark === '' ? `sample-${index}.ts` : block.mark }))
@@ -65,20 +65,4 @@ test('documents: every sample that is a test passes', async (t) => {
     const { stdout } = await promisify(execFile)(process.execPath, ['--test-reporter=tap', outfile], { cwd: folder }).catch((error: unknown) => error as { stdout: string })
     t.match(stdout, /# pass [1-9]\d*\n# fail 0/, place)
   }
-})
-
-test('readme: the plugin is as short as is said, and does what is said', async (t) => {
-  const folder = t.testdir({})
-  writeSamples(folder)
-  const [block] = blocksOf(readDocument('README.md')).filter(({ language }) => language === 'ts')
-  t.ok(block !== undefined && block.text.trimEnd().split('\n').length <= 15, 'at most 15 lines')
-  const { plugin } = await loadAuthorPlugin(path.join(folder, block?.mark ?? ''), { cacheDirectory: path.join(folder, 'cache') })
-  const instance = await testPlugin(plugin, { days: [1, 2, 3, 4, 5] })
-  const thursday = await instance.request({ method: 'POST', target: '/orders' })
-  instance.clock.advance(Date.UTC(2026, 0, 4) - instance.clock.now())
-  const sunday = await instance.request({ method: 'POST', target: '/orders' })
-  t.same([thursday.status, sunday.status], [200, 503])
-  t.match(JSON.parse(sunday.body.toString()), { error: { code: 'SERVICE_UNAVAILABLE', details: { reason: 'closed_today' } } })
-  t.ok(sunday.headers.get('retry-after'))
-  t.equal((await instance.request({ method: 'GET', target: '/orders' })).status, 200, 'reading is always allowed')
 })
