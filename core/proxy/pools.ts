@@ -125,24 +125,26 @@ function createPool (options: PoolOptions): Pool {
 }
 
 /**
- * How a pool connects. Two things are not undici's way: TLS verifies the name of the target (or the one that is configured), where
+ * How a pool connects. Some things are not undici's way: TLS verifies the name of the target (or the one that is configured), where
  * undici takes it from the Host field, which may be the client's; and a reset is an error for every answer, where undici takes it
- * for the end of one that has no other.
+ * for the end of one that has no other; and a connection whose request was given up is not replaced.
  */
 function createConnector (options: PoolOptions): buildConnector.connector {
-  const connect = buildConnector({ timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) })
+  // The socket reads 64 KB at once whatever this says; it is how much more may wait behind an answer whose client is slow.
+  const connect = buildConnector({ highWaterMark: 16 * 1024, timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) } as buildConnector.BuildOptions)
   return (target, callback) => {
     const { servername: _ofHostField, ...rest } = target
     connect(rest, (...result) => {
-      if (result[0] === null) result[1].prependListener('error', renameReset)
+      if (result[0] === null) result[1].prependListener('error', renameError)
       callback(...result)
     })
   }
 }
 
-/** undici knows a reset by this code only. */
-function renameReset (error: NodeJS.ErrnoException): void {
+/** undici decides by these codes only: a reset, and a request that was given up, for which it would connect once more and send nothing. */
+function renameError (error: NodeJS.ErrnoException): void {
   if (error.code === 'ECONNRESET') error.code = RESET
+  else if (error.code === 'UND_ERR_INFO' && error.message === 'aborted') error.code = 'UPSTREAM_ABORTED'
 }
 
 /** undici tells of a connection and writes the request that waits for it in one go: what is asked in between is about that one. */

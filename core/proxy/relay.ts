@@ -150,7 +150,8 @@ export class Relay implements UpstreamCall, Ticking {
 
   /** undici: there is a connection, the request is about to be written. */
   onConnect (abort: (error?: Error) => void): void {
-    if (this.done) { abort(); return }
+    // Thrown, the request is taken out before a byte of it was sent, and the connection is there for the next.
+    if (this.done) throw new GatewayError('INTERNAL_ERROR', { message: 'The exchange was abandoned.' })
     this.abortRequest = abort
     this.fresh = (this.target as Target).shared.isFresh()
   }

@@ -51,7 +51,7 @@ test('aborts: a client that goes takes the upstream\'s request with it, whatever
   ]
   for (const [name, request, handler, meanwhile] of cases) {
     for (const how of ['end', 'reset'] as const) {
-      const { gateway, exchange } = await watch(t, handler)
+      const { gateway, upstream, exchange } = await watch(t, handler)
       const socket = await openSocket(gateway.port)
       socket.pause()
       socket.write(request)
@@ -63,6 +63,8 @@ test('aborts: a client that goes takes the upstream\'s request with it, whatever
       const ms = await gone - since
       t.ok(ms <= 1_000, `${name}, ${how}: ${ms.toFixed(0)} ms`)
       t.match(await record(gateway), { complete: false }, name)
+      await new Promise((resolve) => { setTimeout(resolve, 30) })
+      t.equal(upstream.connections(), 1, 'and no new connection takes the place of the one that was cut')
       t.same(gateway.bugs, [])
     }
   }
