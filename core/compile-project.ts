@@ -99,6 +99,7 @@ export function fallbackRoute (project: string | null, pipeline: CompiledPipelin
 }
 
 const NO_UPGRADES: ReadonlySet<string> = new Set()
+const USUAL_UPGRADES: ReadonlySet<string> = new Set(['websocket'])
 
 function noTarget (): Target {
   throw new GatewayError('INTERNAL_ERROR', { details: { reason: 'no_upstream' } })
@@ -117,7 +118,7 @@ function compileRoute (project: ProjectConfig, route: RouteConfig, pipeline: Com
     headersMs: route.timeouts.headersMs ?? timeouts?.headersMs ?? 0,
     idleMs: route.timeouts.idleMs ?? timeouts?.idleMs ?? 0,
     totalMs: route.timeouts.totalMs ?? timeouts?.totalMs ?? 0,
-    upgrades: new Set(['websocket', ...route.upgrades]),
+    upgrades: route.upgrades.length === 0 ? USUAL_UPGRADES : new Set(['websocket', ...route.upgrades]),
     upgradeIdleMs: route.upgradeIdleMs,
     fallback: NOBODY_ANSWERS,
     accessLog: route.accessLog === false || project.accessLog === false ? false : { sample: route.accessLog.sample ?? project.accessLog.sample },

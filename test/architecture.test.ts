@@ -12,7 +12,7 @@ const ASSEMBLY = 'core/[^/]+\\.ts$'
 const below = (...places: string[]): RegExp => new RegExp(`^(?:${places.join('|')})`)
 
 /** Frameworks, stores and clients that the contract and the plugins get at through the host alone. */
-const HEAVY = /^(?:fastify(?:-plugin)?|@fastify\/.*|undici|pino|prom-client|mongodb|ioredis|@photostructure\/sqlite|chokidar|commander|esbuild|ws|sluice)(?:\/|$)/
+const HEAVY = /^(?:fastify(?:-plugin)?|@fastify\/.*|undici|pino|prom-client|mongodb|ioredis|@photostructure\/sqlite|commander|esbuild|ws|sluice)(?:\/|$)/
 const FASTIFY = /^(?:fastify(?:-plugin)?|@fastify\/.*|sluice)(?:\/|$)/
 
 const engine = (name: string, sideways: string[] = []) => ({

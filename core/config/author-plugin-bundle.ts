@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import type { BuildFailure, BuildOptions, Message, Plugin as EsbuildPlugin } from 'esbuild'
 import type { Position } from '../errors.js'
 import { ensurePrivateDirectory, userId } from '../lib/private-directory.js'
+import { pruneBundles, touchBundle } from './prune-bundles.js'
 
 /** A bundle that is ready to be imported. */
 export interface AuthorPluginBundle {
@@ -56,6 +57,7 @@ export async function bundleAuthorPlugin (file: string, cacheDirectory: string):
   const hash = createHash('sha256').update(content).digest('hex')
   const bundle = path.join(cacheDirectory, `${hash}.mjs`)
   await keep(bundle, content)
+  await pruneBundles(cacheDirectory)
   return { file: source, hash, bundle, files: [...read] }
 }
 
@@ -154,7 +156,10 @@ function absoluteSources (map: string, cacheDirectory: string): string {
 /** Puts the bundle in its place as a whole or not at all: another process may be importing it. */
 async function keep (bundle: string, content: string): Promise<void> {
   const present = await readFile(bundle, 'utf8').catch(() => null)
-  if (present === content) return
+  if (present === content) {
+    await touchBundle(bundle)
+    return
+  }
   const partial = `${bundle}.${randomBytes(6).toString('hex')}`
   await writeFile(partial, content, { mode: 0o600, flag: 'wx' })
   await rename(partial, bundle)
