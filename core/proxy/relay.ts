@@ -129,24 +129,24 @@ export class Relay implements UpstreamCall, Ticking {
         payload = body
         contentLength = body.length
       } else if ('start' in body) {
-        payload = this.body = new RequestBodyStream(body, this.touch)
+        payload = this.body = new RequestBodyStream(body, () => { this.touch() })
         contentLength = body.length
       } else {
         payload = this.body = body
-        body.progress = this.touch
+        body.progress = () => { this.touch() }
       }
     }
     target.shared.pool.dispatch({
       method: plan.method as Dispatcher.HttpMethod,
       path: targetPath(target, plan),
-      headers: upstreamHeaders(this.request, plan, hostFor(target, plan, this.request), contentLength),
+      headers: upstreamHeaders(this.request, plan, plan.upstream.config.host === 'target' ? null : hostFor(target, plan, this.request), contentLength),
       body: payload,
       // Only has to stay the same: left out, undici would take it from the Host field, and reconnect whenever that one changes.
       servername: target.authority
     } as Dispatcher.DispatchOptions, this)
   }
 
-  private readonly touch = (): void => { this.activeAt = performance.now() }
+  private touch (): void { this.activeAt = performance.now() }
 
   /** undici: there is a connection, the request is about to be written. */
   onConnect (abort: (error?: Error) => void): void {

@@ -3,6 +3,7 @@ import { FieldKind, createRequestFieldTable } from '../lib/header-names.js'
 
 /** RFC 9110 section 7.6.3: the pseudonym by which this gateway names itself in Via. */
 const VIA_NAME = 'sluice'
+const RECEIVED = { '1.0': `1.0 ${VIA_NAME}`, '1.1': `1.1 ${VIA_NAME}`, '2.0': `2.0 ${VIA_NAME}` } as const
 
 // Identity headers are gone from a request at its birth; what a step sets of them is meant. This table only tells what a field is.
 const kinds = createRequestFieldTable([], null)
@@ -16,17 +17,17 @@ export interface SentFields {
   readonly requestId: string
 }
 
-const forPrefixes = new WeakMap<ConnectionInfo, string>()
+const elements = new WeakMap<ConnectionInfo, { authority: string, element: string }>()
 
 /**
  * The header list for the upstream: the request's (or a step's changed) fields with Host, Via and the forwarding fields of
  * RFC 7239 and the X-Forwarded-* convention put right. A peer that is not trusted had its own taken away at birth, so what is
- * still there is from a trusted one, and is continued.
+ * still there is from a trusted one, and is continued. `host` null: undici writes the target's own, which costs less than handing it one.
  */
-export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host: string, contentLength: number | null): string[] {
+export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host: string | null, contentLength: number | null): string[] {
   const { connection } = request
   const { fields } = sent
-  const out: string[] = ['host', host]
+  const out: string[] = host === null ? [] : ['host', host]
   let forwardedFor: string | null = null
   let forwarded: string | null = null
   let via: string | null = null
@@ -59,13 +60,8 @@ export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host
     }
   }
   const address = connection.remoteAddress
-  let forPrefix = forPrefixes.get(connection)
-  if (forPrefix === undefined) {
-    forPrefix = address.includes(':') ? `for="[${address}]"` : `for=${address}`
-    forPrefixes.set(connection, forPrefix)
-  }
-  const element = `${forPrefix};host=${quoteHost(request.authority)};proto=${request.scheme}`
-  const received = `${request.httpVersion} ${VIA_NAME}`
+  const element = elementOf(request)
+  const received = RECEIVED[request.httpVersion]
   if (sent.requestIdHeader !== null) out.push(sent.requestIdHeader, sent.requestId)
   out.push(
     'x-forwarded-for', forwardedFor === null ? address : `${forwardedFor}, ${address}`,
@@ -76,6 +72,16 @@ export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host
   )
   if (contentLength !== null) out.push('content-length', String(contentLength))
   return out
+}
+
+/** The element of Forwarded (RFC 7239) for this hop. The requests of a connection mostly name one host. */
+function elementOf ({ connection, authority, scheme }: GatewayRequest): string {
+  const known = elements.get(connection)
+  if (known !== undefined && known.authority === authority) return known.element
+  const { remoteAddress: address } = connection
+  const element = `for=${address.includes(':') ? `"[${address}]"` : address};host=${quoteHost(authority)};proto=${scheme}`
+  elements.set(connection, { authority, element })
+  return element
 }
 
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
