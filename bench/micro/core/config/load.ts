@@ -1,6 +1,7 @@
 /**
  * Loading of a configuration from its files: 10, 1 000 and 100 000 routes of one project, 10 000 projects of 10 routes in one file and
- * in a file each; first, again with a cache, and with one typo. Run: node dist/bench/micro/core/config/load.js
+ * in a file each; first, again with a cache, and with one typo. With --quick a tenth of the largest.
+ * Run: node dist/bench/micro/core/config/load.js [--quick]
  */
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -9,7 +10,9 @@ import { createConfigCache } from '../../../../core/config/cache.js'
 import { loadConfig } from '../../../../core/config/load.js'
 import { buildRegistry } from '../../../../core/config/registry.js'
 import { plugins } from '../../../../plugins/index.js'
+import { QUICK } from '../../quick.js'
 
+const SCALE = QUICK ? 10 : 1
 const registry = buildRegistry(plugins)
 const directory = mkdtempSync(path.join(tmpdir(), 'sluice-bench-'))
 const file = path.join(directory, 'gateway.yaml')
@@ -51,19 +54,19 @@ try {
   writeFileSync(file, `projects:\n${project('warm', 100, '  ')}`)
   await measure()
   console.log(`${''.padEnd(34)}${'first'.padStart(8)}${'(wall)'.padStart(8)}${'us/route'.padStart(12)}${'again'.padStart(8)}${'typo'.padStart(8)}   ms of CPU`)
-  for (const routes of [10, 1_000, 100_000]) {
+  for (const routes of [10, 1_000, 100_000 / SCALE]) {
     const yaml = `projects:\n${project('shop', routes, '  ')}`
     writeFileSync(file, yaml)
     await report(`1 project, ${routes} routes`, routes, () => { writeFileSync(file, `${yaml.trimEnd().slice(0, -' upstream: api }'.length)} upstraem: api }\n`) })
   }
-  const names = Array.from({ length: 10_000 }, (_, n) => `p${n}`)
+  const names = Array.from({ length: 10_000 / SCALE }, (_, n) => `p${n}`)
   const yaml = `projects:\n${names.map((name) => project(name, 10, '  ')).join('')}`
   writeFileSync(file, yaml)
-  await report('10 000 projects x 10, one file', 100_000, () => { writeFileSync(file, `${yaml}    rotes: []\n`) })
+  await report(`${names.length} projects x 10, one file`, names.length * 10, () => { writeFileSync(file, `${yaml}    rotes: []\n`) })
   mkdirSync(path.join(directory, 'projects'))
   writeFileSync(file, 'include: [ "projects/*.yaml" ]\n')
   for (const name of names) writeFileSync(path.join(directory, 'projects', `${name}.yaml`), `projects:\n${project(name, 10, '  ')}`)
-  await report('10 000 projects x 10, a file each', 100_000, () => { writeFileSync(path.join(directory, 'projects', 'p77.yaml'), `projects:\n${project('p77', 10, '  ')}    rotes: []\n`) })
+  await report(`${names.length} projects x 10, a file each`, names.length * 10, () => { writeFileSync(path.join(directory, 'projects', 'p77.yaml'), `projects:\n${project('p77', 10, '  ')}    rotes: []\n`) })
 } finally {
   rmSync(directory, { recursive: true })
 }

@@ -1,0 +1,42 @@
+/**
+ * Nanoseconds to read a client's request head, cleaning its fields on the way, by their number.
+ * Run: node dist/bench/micro/core/listen/http1-request.js [--quick]
+ */
+import { IncomingMessage, ServerResponse } from 'node:http'
+import { Socket } from 'node:net'
+import { Connection } from '../../../../core/listen/connection.js'
+import { readRequest } from '../../../../core/listen/http1-request.js'
+import { compilePolicy } from '../../../../core/listen/policy.js'
+import { Refusal } from '../../../../core/reply.js'
+import { printGrowth, printSizes } from '../../growth.js'
+import { nsPerCall } from '../../ns-per-call.js'
+
+const policy = compilePolicy({
+  host: '127.0.0.1', port: 0, tls: null, redirectHttp: null, trustedProxies: [], keepRepeatedSlashes: false, health: [],
+  limits: { headerBytes: 65_536, headerFields: 200, urlBytes: 8_192, headersMs: 0, bodyGraceMs: 0, bodyBytesPerSecond: 0, keepAliveMs: 0 }
+}, ['x-consumer-id', 'x-tenant'], 'x-request-id')
+const connection = new Connection(new Socket(), policy.isTrusted)
+const SIZES = [8, 20, 100]
+const USUAL = ['Host', 'shop.example.com', 'User-Agent', 'bench', 'Accept', '*/*', 'Accept-Encoding', 'gzip, br', 'Connection', 'keep-alive']
+const HOSTILE = ['X-Consumer-Id', 'me', 'X-Forwarded-For', '10.0.0.1', 'Keep-Alive', '3', 'Connection', 'x-a, x-b, close']
+
+function message (fields: number, first: readonly string[], target: string): IncomingMessage {
+  const made = new IncomingMessage(new Socket())
+  Object.assign(made, { method: 'GET', url: target, httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1 })
+  made.rawHeaders = first.slice(0, fields * 2)
+  for (let n = made.rawHeaders.length / 2; n < fields; n++) made.rawHeaders.push(`X-Field-${n}`, `the value of field ${n}`)
+  return made
+}
+
+printSizes('fields', SIZES)
+for (const [title, first, target] of [
+  ['usual fields', USUAL, '/api/v1/orders/42?page=2'], ['with some that are taken away', [...USUAL.slice(0, 4), ...HOSTILE], '/api/v1/orders/42?page=2'], ['and a path to bring into normal form', USUAL, '/api/./v1/%6Frders//42?page=2']
+] as const) {
+  printGrowth(title, SIZES.map((fields) => {
+    const made = message(fields, first, target)
+    const response = new ServerResponse(made)
+    const read = readRequest(made, response, connection, policy)
+    if (read instanceof Refusal || read.path !== '/api/v1/orders/42' || read.headers.has('x-consumer-id')) throw new Error(`${title}: it was not read as it should be`)
+    return nsPerCall(() => { readRequest(made, response, connection, policy) })
+  }))
+}
