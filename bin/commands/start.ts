@@ -73,6 +73,8 @@ async function start (flags: StartFlags): Promise<void> {
       fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
     const adminPort = admin === null ? null : await openAdminPort(fleet, { host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    // Before the ready lines: who has read them may send a signal at once.
+    obeySignals(fleet, async () => { await adminPort?.close() }, log)
     const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source
     const listeners = [...fleet.listeners, ...(adminPort === null ? [] : [{ name: 'admin', url: adminPort.url, ...(tokenFile === null ? {} : { tokenFile }) }])]
     for (const listener of listeners) {
@@ -80,7 +82,6 @@ async function start (flags: StartFlags): Promise<void> {
       process.stdout.write(flags.json === true ? `${JSON.stringify({ event: 'ready', listener: name, url, port: portOf(url), pid: process.pid, workers: count, ...more })}\n` : `sluice: ${name} listens on ${url}\n`)
     }
     if (tokenFile !== null && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${tokenFile}\n`)
-    obeySignals(fleet, async () => { await adminPort?.close() }, log)
   } catch (error) {
     await fleet?.kill()
     if (error instanceof ConfigError) {
