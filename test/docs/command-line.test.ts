@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs'
+import path from 'node:path'
 import { test } from 'tap'
 import type { Command } from 'commander'
 import { createProgram } from '../../bin/program.js'
 import { createTerminal } from '../../bin/terminal.js'
-import { blocksOf, codesIn, listDocuments, proseOf, readDocument, tablesUnder } from '../fixtures/documents.js'
+import { blocksOf, codesIn, listDocuments, proseOf, readDocument, REPOSITORY, tablesUnder } from '../fixtures/documents.js'
 
 const program = createProgram(createTerminal({ stdout: process.stdout, stderr: process.stderr, env: {} }))
 
@@ -55,5 +57,21 @@ test('operations.md: the flags and variables of start are those that it lists', 
   const listed = table.flatMap(([flag = '', variable = '']) => flag === '' ? [] : [`${(codesIn(flag)[0] ?? '').split(' ')[0]} ${codesIn(variable)[0] ?? ''}`])
   const options = commandOf(['start'])?.options.map(({ long, envVar }) => `${long} ${envVar ?? ''}`) ?? []
   t.same(listed.sort(), options.sort())
+  t.end()
+})
+
+test('documents: every npm script that they show exists, and every script is in the contribution guide', (t) => {
+  const { scripts } = JSON.parse(readFileSync(path.join(REPOSITORY, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
+  const shown = (text: string): string[] => [...text.matchAll(/npm (?:run )?([a-z:]+)/g)].map(([, name = '']) => name)
+  for (const document of listDocuments()) {
+    const shell = blocksOf(document).filter(({ language }) => language === 'sh').flatMap(({ text }) => text.split('\n'))
+    for (const line of [...codesIn(proseOf(document)), ...shell]) {
+      for (const name of shown(line)) t.ok(name === 'ci' || name === 'install' || Object.hasOwn(scripts, name), `${document.path}: npm ${name}`)
+    }
+  }
+  const guide = new Set(shown(readDocument('CONTRIBUTING.md').text))
+  // What others run by themselves.
+  const own = Object.keys(scripts).filter((name) => !/^(?:pre|post)/.test(name) && name !== 'build')
+  for (const name of own) t.ok(guide.has(name), `CONTRIBUTING.md has npm ${name}`)
   t.end()
 })
