@@ -132,15 +132,15 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     })
   })
 
-  const refuseRaw = (socket: Duplex, connection: Connection, refusal: Refusal, method: string, path: string): void => {
+  const refuseRaw = (socket: Duplex, connection: Connection, refusal: Refusal, head: Pick<EarlyRefusal, 'method' | 'target' | 'accept'>): void => {
     if (connection.poisoned) return
     connection.poisoned = true
-    answerRaw(socket, target.refuseEarly({ refusal, method, target: path, accept: undefined, connection, httpVersion: '1.1' }))
+    answerRaw(socket, target.refuseEarly({ ...head, refusal, connection, httpVersion: '1.1' }))
   }
 
   server.on('connect', (req: IncomingMessage, socket: Duplex) => {
     const connection = connectionOf(socket as Socket, target.policy.isTrusted)
-    inTurn(socket, connection, () => { refuseRaw(socket, connection, NO_CONNECT, 'CONNECT', req.url ?? '') })
+    inTurn(socket, connection, () => { refuseRaw(socket, connection, NO_CONNECT, { method: 'CONNECT', target: req.url ?? '', accept: req.headers.accept }) })
   })
 
   server.on('clientError', (error: NodeJS.ErrnoException & { rawPacket?: Buffer }, socket: Duplex) => {
@@ -158,7 +158,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
       return
     }
     const line = /^([A-Z]+) ([^ \r\n]+)/.exec(packet)
-    inTurn(socket, connection, () => { refuseRaw(socket, connection, refusal, line?.[1] ?? '', line?.[2]?.slice(0, 200) ?? '') })
+    inTurn(socket, connection, () => { refuseRaw(socket, connection, refusal, { method: line?.[1] ?? '', target: line?.[2]?.slice(0, 200) ?? '', accept: undefined }) })
   })
   return state
 }
