@@ -243,7 +243,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     this.options.metrics.route(null, null).observe(refusal.status, 0, null, 0, body.length)
     this.options.accessLog?.record({
       time: this.clock.now(), requestId: id, client: connection.remoteAddress, method: early.method, scheme: connection.encrypted ? 'https' : 'http', host: '',
-      path: early.target.split('?', 1)[0]?.slice(0, 512) ?? '', query: '', httpVersion: early.httpVersion, status: refusal.status, complete: true, durationMs: 0, upstreamMs: null, target: null,
+      path: pathToLog(early.target), query: '', httpVersion: early.httpVersion, status: refusal.status, complete: true, durationMs: 0, upstreamMs: null, target: null,
       bytesIn: 0, bytesOut: body.length, project: null, route: null, consumer: null, errorCode: refusal.code, errorReason: typeof refusal.details?.['reason'] === 'string' ? refusal.details['reason'] : null,
       userAgent: null, fields: null
     })
@@ -257,4 +257,10 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   upstreamFailed (error: { code: string, details?: Readonly<Record<string, unknown>> | undefined, cause?: unknown }, requestId: string, target: string | null): void {
     this.options.log.warn({ requestId, target, code: error.code, reason: error.details?.['reason'], cause: error.cause instanceof Error ? error.cause.message : undefined }, 'an upstream failed')
   }
+}
+
+/** The path of a request target that may be in any form: without an authority, which may hold a password, and without the query. */
+function pathToLog (target: string): string {
+  const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?]*)?(\/[^?]*)/i.exec(target)?.[1] ?? ''
+  return path.slice(0, 512)
 }
