@@ -59,6 +59,10 @@ export interface RelayPlan {
   readonly deadline: number
 }
 
+/** In 64 KB there is room for tens of thousands of empty fields, which take the whole process a quarter of a second. */
+const MOST_FIELDS = 1_000
+/** Interim answers are written whether the client reads or not, so there is a bound. */
+const MOST_INTERIM = 64
 const LENGTH = ['content-length']
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
@@ -83,6 +87,7 @@ export class Relay implements UpstreamCall, Ticking {
   private retried = false
   private fresh = false
   private responseStarted = false
+  private interim = 0
   private done = false
   private paused = false
   private activeAt = 0
@@ -164,13 +169,15 @@ export class Relay implements UpstreamCall, Ticking {
     if (this.done) return true
     const now = performance.now()
     this.activeAt = now
-    const headers = cleanResponseHeaders(raw)
-    if (headers === null || status < 100) {
-      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: headers === null ? 'transfer_coding' : 'status' } }))
+    const headers = raw.length > MOST_FIELDS * 2 ? undefined : cleanResponseHeaders(raw)
+    if (headers === undefined || headers === null || status < 100) {
+      const reason = headers === undefined ? 'headers_too_large' : headers === null ? 'transfer_coding' : 'status'
+      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason } }))
       return true
     }
     if (status < 200) {
-      this.owner.relayInform(status, headers)
+      if (++this.interim > MOST_INTERIM) this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'too_many_interim' } }))
+      else this.owner.relayInform(status, headers)
       return true
     }
     this.headAt = now

@@ -91,6 +91,20 @@ test('invalid heads: a head beyond 64 KB is refused, one just below passes whole
   t.same(gateway.bugs, [])
 })
 
+test('invalid heads: heads that are made to cost much cost little', async (t) => {
+  const { gateway, ask } = await startRaw(t)
+  const names = Array.from({ length: 8_000 }, (_, i) => i.toString(36)).join(',')
+  const fields = (count: number): string => Array.from({ length: count }, (_, i) => `z${i}: 1\r\n`).join('')
+  const since = performance.now()
+  t.match(String((await ask(`HTTP/1.1 200 OK\r\n${'z:\r\n'.repeat(30_000)}Content-Length: 0\r\n\r\n`)).responses[0]?.body), /UPSTREAM_INVALID_RESPONSE.*headers_too_large/)
+  const listed = await ask(`HTTP/1.1 200 OK\r\nConnection: ${names}\r\n${fields(900)}Content-Length: 0\r\n\r\n`)
+  t.equal(listed.responses[0]?.status, 200)
+  t.equal(listed.responses[0]?.headers.filter(([name]) => /^z\d+$/.test(name)).length, 890, 'z0 to z9 are among the names')
+  t.ok(performance.now() - since < 1_000)
+  t.match(String((await ask('HTTP/1.1 103 Early Hints\r\nLink: </a>; rel=preload\r\n\r\n'.repeat(5_000))).responses[0]?.body), /UPSTREAM_INVALID_RESPONSE.*too_many_interim/)
+  t.same(gateway.bugs, [])
+})
+
 test('invalid heads: a reason phrase that Node can not write is left out, and the rest of the answer passes', async (t) => {
   const { gateway, ask } = await startRaw(t)
   for (const reason of ['Caf\xe9', 'O\x01K', 'a\x7fb', '\xe2\x82\xac']) {
