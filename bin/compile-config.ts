@@ -73,11 +73,14 @@ export async function compileConfig (options: CompileConfigOptions): Promise<Com
   }
 }
 
+// That they belong together is known by now; not that OpenSSL takes them (a key may be too short for its security level).
 function checkCertificates (tls: ConstructorParameters<typeof TlsContext>[0], loaded: LoadedConfig): void {
   try {
     new TlsContext(tls)
   } catch (error) {
-    throw new ConfigError([placed({ path: ['listen', 'tls'], message: error instanceof Error ? error.message : String(error), remedy: 'name certificates and keys that belong together' }, loaded)])
+    const text = error instanceof Error ? error.message : String(error)
+    const [, message = text, remedy = 'name a certificate and a key that can be used'] = /^([^]*) \(([^()]*)\)$/.exec(text) ?? []
+    throw new ConfigError([placed({ path: ['listen', 'tls'], message, remedy }, loaded)])
   }
 }
 

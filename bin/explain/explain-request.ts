@@ -2,13 +2,14 @@ import type { CompiledProject } from '../../core/compiled-project.js'
 import type { GatewayRequest } from '../../core/context.js'
 import type { ConfigPath } from '../../core/errors.js'
 import { MemorySink } from '../../core/memory-exchange.js'
+import { editDistance } from '../../core/lib/closest.js'
 import { explainProjects } from '../../core/pipeline/explain-projects.js'
 import type { Exchange } from '../../core/pipeline/exchange.js'
 import { Refusal, refuse } from '../../core/reply.js'
 import type { RouteConfig } from '../../core/route.js'
 import type { CompiledConfig } from '../compile-config.js'
-import type { ExplainedCandidate, ExplainedRefusal, Explanation } from './explanation.js'
 import { byCloseness } from './closeness.js'
+import type { ExplainedCandidate, ExplainedRefusal, Explanation } from './explanation.js'
 
 const HOOKS = ['request', 'response', 'error', 'log'] as const
 
@@ -32,7 +33,7 @@ export function explainRequest ({ gateway, loaded }: CompiledConfig, request: Ga
     refusal: refusalOf(exchange),
     project: project?.name ?? null,
     route: compiled.info === null ? null : { id: compiled.info.id, path: compiled.info.path, position: winner?.position ?? null, params: exchange.params },
-    projects: explainProjects([...loaded.projects.values()].map(({ config }) => config), host, path, project?.name ?? null).map(({ at, ...rest }) => ({ ...rest, position: locate(at) })),
+    projects: projectsOf(loaded, request, project?.name ?? null),
     routes: ordered(routes, project, path),
     pipeline: compiled.pipeline.steps.map(({ at, replaces, ...step }, i) => ({ ...step, hooks: HOOKS.filter((hook) => compiled.pipeline.instances[i]?.[hook] !== undefined), position: locate(at), replaces: replaces === null ? null : locate(replaces) })),
     removed: uses.filter(({ remove }) => remove).map(({ name, id, at }) => ({ plugin: name, id, position: locate(at) })),
@@ -40,6 +41,15 @@ export function explainRequest ({ gateway, loaded }: CompiledConfig, request: Ga
   }
   gateway.discard(exchange)
   return explained
+}
+
+function projectsOf ({ projects, locate }: CompiledConfig['loaded'], { host, path }: GatewayRequest, winner: string | null): ExplainedCandidate[] {
+  const explained = explainProjects([...projects.values()].map(({ config }) => config), host, path, winner).map(({ at, ...rest }) => ({ ...rest, position: locate(at) }))
+  if (winner !== null || explained.some(({ outcome }) => outcome === 'loses')) return explained
+  return byCloseness(explained, host, ({ name }) => {
+    const hosts = projects.get(name)?.config.hosts ?? []
+    return [...hosts].sort((a, b) => editDistance(host, a) - editDistance(host, b))[0] ?? ''
+  })
 }
 
 // A preflight is matched by the method that it asks for.

@@ -5,8 +5,9 @@ import type { ExplainedCandidate, ExplainedRun, Explanation } from './explanatio
 
 type Colors = Terminal['colors']
 
-/** Candidates beyond these say nothing more; `--json` has all. */
+/** Candidates beyond these say nothing more, less so those that are for other addresses when there is a winner; `--json` has all. */
 const MOST_SHOWN = 12
+const MOST_ELSEWHERE = 5
 
 /** An explanation as people read it, line by line. */
 export function explanationLines (explanation: Explanation, colors: Colors): string[] {
@@ -44,8 +45,12 @@ function placeOfWinner (candidates: readonly ExplainedCandidate[], colors: Color
 
 function candidateLines (candidates: readonly ExplainedCandidate[], colors: Colors): string[] {
   const others = candidates.filter(({ outcome }) => outcome !== 'wins')
-  // With a winner the others that match come first, and few of those that do not are of interest.
-  const shown = [...others.filter(({ outcome }) => outcome === 'loses'), ...others.filter(({ outcome }) => outcome === 'no match')].slice(0, MOST_SHOWN)
+  const elsewhere = ({ reason }: ExplainedCandidate): boolean => reason.startsWith('path: is not') || reason.startsWith('host: is none')
+  const near = others.filter((candidate) => !elsewhere(candidate))
+  const shown = [
+    ...near.filter(({ outcome }) => outcome === 'loses'), ...near.filter(({ outcome }) => outcome === 'no match'),
+    ...others.filter(elsewhere).slice(0, others.length === candidates.length ? MOST_SHOWN : MOST_ELSEWHERE)
+  ].slice(0, MOST_SHOWN)
   const width = Math.max(0, ...shown.map(({ name }) => visible(name).length))
   const lines = shown.map(({ name, outcome, reason, position }) => row(colors, '', `${colors.dim(outcome === 'loses' ? 'loses   ' : 'no match')} ${visible(name).padEnd(width)}`, `${visible(reason)}  ${place(position, colors)}`))
   if (others.length > shown.length) lines.push(row(colors, '', colors.dim(`and ${others.length - shown.length} more (--json has all)`), ''))
@@ -72,7 +77,7 @@ function refusalLines ({ refusal, project, projects, request, routes }: Explanat
   else if (status === 404 && request !== null && project !== null) lines.push(row(colors, '', visible(`no route of the project matches${routes[0] === undefined ? '' : `; the closest is ${routes[0].name}`}`), ''))
   else if (status === 404 && request !== null) {
     const near = projects.filter(({ reason }) => !reason.startsWith('host: is none'))[0]
-    lines.push(row(colors, '', visible(near === undefined ? `no project has the host ${request.host} (name another with -H 'host: …', or in a whole URL)` : `the host is that of ${near.name}, the path below no basePath`), ''))
+    lines.push(row(colors, '', visible(near === undefined ? `no project has the host ${request.host}${projects[0] === undefined ? '' : `; the closest is that of ${projects[0].name}`} (-H 'host: …' or a whole URL names another)` : `the host is that of ${near.name}, the path below no basePath`), ''))
   }
   return lines
 }

@@ -1,8 +1,10 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { check } from '../../bin/commands/check.js'
 import { keepTerminal, REPOSITORY, runCli } from '../fixtures/cli.js'
+import { service } from '../fixtures/services.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
 function write (t: Test, files: Readonly<Record<string, string>>): string {
@@ -139,4 +141,13 @@ test('check: as a function it paints for people, and says the same without', asy
   t.notMatch(file2.out.join('\n'), '\x1b')
   t.strictSame(person.out.map((line) => line.replace(/\x1b\[\d+m/g, '')), file2.out)
   t.equal(await check({ file: join(REPOSITORY, 'gateway.config.yaml'), environment: null, json: false }, keepTerminal()), 0)
+})
+
+test('check: a key that TLS does not take is a finding before start meets it', { skip: service('openssl').skip }, async (t) => {
+  const folder = write(t, { 'gateway.config.yaml': `listen:
+  tls: { certificates: [ { cert: weak.crt, key: weak.key } ] }
+${GOOD}`, 'openssl.cnf': '[req]\ndistinguished_name = dn\n[dn]\n' })
+  const at = (name: string): string => join(folder, name)
+  execFileSync('openssl', ['req', '-config', at('openssl.cnf'), '-x509', '-newkey', 'rsa:512', '-noenc', '-days', '2', '-subj', '/CN=weak', '-keyout', at('weak.key'), '-out', at('weak.crt')], { stdio: 'ignore' })
+  t.match(await runCli(t, ['check'], { cwd: folder }), { code: 1, stdout: /^gateway\.config\.yaml:2:3 listen\.tls: certificate .*weak\.crt with key .*weak\.key can not be used: .*too small \(check that both are PEM and belong together\)\n/ })
 })

@@ -210,3 +210,22 @@ test('explain: as text for people, the shipped configuration', async (t) => {
   const missing = await runCli(t, ['explain', 'GET', 'http://127.0.0.1:8080/ehco/hello'])
   t.match(missing.stdout, /^answer {4}404 NOT_FOUND {2}Nothing is served at this address\.\n {10}no route of the project matches; the closest is echo$/m)
 })
+
+test('explain: among many projects and routes the ones that come closest are shown, and the rest counted', async (t) => {
+  const projects = Array.from({ length: 40 }, (_, n) => `  p${n}: { hosts: [ "tenant-${n}.example.com" ], routes: [ ${Array.from({ length: 20 }, (_, i) => `{ id: r${i}, match: { path: "/v1/r${i}" }, plugins: [ { respond: { body: hi } } ] }`).join(', ')} ] }`)
+  const file = write(t, `projects:\n${projects.join('\n')}\n`)
+  const lines = async (url: string): Promise<string[]> => {
+    const terminal = keepTerminal()
+    t.equal(await explain({ method: 'GET', url, headers: [], data: null, from: '127.0.0.1', file, environment: null, run: false, timeoutMs: 5_000, json: false }, terminal), 0)
+    return terminal.out.map((line) => line.trim())
+  }
+  const served = await lines('http://tenant-7.example.com/v1/r3')
+  t.equal(served.filter((line) => line.includes('host: is none of')).length, 5)
+  t.ok(served.includes('and 34 more (--json has all)'), 'of 39 other projects')
+  t.ok(served.includes('and 14 more (--json has all)'), 'of 19 other routes')
+  const mistyped = await lines('http://tenat-31.example.com/v1/r3')
+  t.match(mistyped[2], /^no match p31 /)
+  t.match(mistyped.at(-1), /^no project has the host tenat-31\.example\.com; the closest is that of p31 /)
+  const missing = await lines('http://tenant-7.example.com/v1/r33')
+  t.match(missing.at(-1), /^no route of the project matches; the closest is r3/)
+})
