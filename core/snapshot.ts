@@ -5,7 +5,7 @@ import { createFindingSet } from './finding-set.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
 import { compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute } from './pipeline/compiled-route.js'
-import { beginHostIndex, type HostIndex } from './pipeline/host-index.js'
+import { draftHostIndex, type HostIndex, type IndexedProject } from './pipeline/host-index.js'
 import { CreateError } from './pipeline/instances.js'
 import { orderSteps, satisfiedSteps, type PluginLookup } from './pipeline/order.js'
 import { createPluginHost } from './plugin-host.js'
@@ -80,10 +80,15 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
         if (slices.due()) await slices.next()
       }
     }
-    const hosts = beginHostIndex<CompiledProject>()
-    for (const project of projects.values()) {
-      const { name, config: { hosts: names, basePath } } = project
-      hosts.add({ name, hosts: names, basePath, value: project })
+    // Where most stays, what changes is put in its place; else everything is added anew.
+    const base = current !== null && made.length < projects.size / 2 ? current : null
+    const hosts = draftHostIndex(base === null ? null : base.hosts)
+    for (const project of base?.projects.values() ?? []) {
+      if (projects.get(project.name) !== project) hosts.remove(indexed(project))
+      if (slices.due()) await slices.next()
+    }
+    for (const project of base === null ? projects.values() : made) {
+      hosts.add(indexed(project))
       if (slices.due()) await slices.next()
     }
     const steps = satisfiedSteps(orderSteps({ gateway: root.plugins, project: [], route: [] }, services.lookUp, services.registry.values()).steps)
@@ -111,6 +116,10 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
     findings.add(error.findings)
     throw new ConfigError(findings.items)
   }
+}
+
+function indexed (project: CompiledProject): IndexedProject<CompiledProject> {
+  return { name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project }
 }
 
 /** A function of its own: one that is made inside `buildSnapshot` would hold everything there, the snapshot before included, as long as any project lives. */

@@ -106,6 +106,7 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
     }
     if (instance.log !== undefined) log.push(instance.log.bind(instance) as LogHook)
   })
+  const closing = instances.filter((instance) => instance.close !== undefined)
   return {
     steps: steps.map(({ use, stage, level, replaces }) => ({
       plugin: use.name, id: use.id, stage, level, locked: use.locked, timeoutMs: use.timeoutMs, at: use.at, replaces: replaces?.at ?? null
@@ -117,9 +118,11 @@ function fold (steps: readonly ResolvedUse[], created: readonly PluginInstance[]
     requestBuffer,
     responseBuffer,
     instances,
-    close: () => closeInstances(instances)
+    close: closing.length === 0 ? nothingToClose : () => closeInstances(closing)
   }
 }
+
+async function nothingToClose (): Promise<void> {}
 
 function endpointOnly (instance: PluginInstance, endpoint: string, step: ResolvedUse): PluginInstance {
   const handler = instance.endpoints?.[endpoint]

@@ -35,74 +35,107 @@ interface Level<P> {
 
 /** Builds the index in one go. A later project with the same host and basePath replaces an earlier one: `checkProjects` finds these. */
 export function buildHostIndex<P> (projects: Iterable<IndexedProject<P>>): HostIndex<P> {
-  const draft = beginHostIndex<P>()
+  const draft = draftHostIndex<P>(null)
   for (const project of projects) draft.add(project)
   return draft.index
 }
 
-/** An index that is being filled: 10 000 projects take 10 ms and more, which whoever serves meanwhile spreads over several turns. */
+/** An index that is being made: 10 000 projects take 10 ms and more, which whoever serves meanwhile spreads over several turns. */
 export interface HostIndexDraft<P> {
+  /** Takes away what was added of this project. */
+  remove (project: IndexedProject<P>): void
   add (project: IndexedProject<P>): void
-  /** Finds what was added so far. Nothing may be added once it serves. */
+  /** Finds what was added so far. Nothing may be changed once it serves. */
   readonly index: HostIndex<P>
 }
 
-/** Begins an empty index. */
-export function beginHostIndex<P> (): HostIndexDraft<P> {
-  const exact = new Map<string, Level<P>>()
-  // By suffix, dot included.
-  const wildcards = new Map<string, Level<P>>()
-  const any: Level<P> = { byBasePath: new Map(), depth: 0 }
-  const put = (level: Level<P>, basePath: string, value: P): void => {
-    level.byBasePath.set(basePath, value)
-    level.depth = Math.max(level.depth, basePath.split('/').length - 1)
+/** Begins an index: an empty one, or a copy of `before` (made by this function) that costs less than adding everything again and leaves it as it is. */
+export function draftHostIndex<P> (before: HostIndex<P> | null): HostIndexDraft<P> {
+  const index = before instanceof Levels ? new Levels<P>(before.exact, before.wildcards, before.any) : new Levels<P>()
+  // Those that are not shared with `before`.
+  const owned = new Set<Level<P>>()
+  const own = (levels: Map<string, Level<P>>, key: string): Level<P> => {
+    const level = levels.get(key)
+    if (level !== undefined && owned.has(level)) return level
+    const copy: Level<P> = { byBasePath: new Map(level?.byBasePath), depth: level?.depth ?? 0 }
+    owned.add(copy)
+    levels.set(key, copy)
+    return copy
   }
-
-  const levelFor = (host: string): Level<P> => {
-    const name = normalizeHost(host)
-    const level = exact.get(name)
-    if (level !== undefined) return level
-    if (wildcards.size > 0) {
-      // From the left: the first suffix that is there is the longest.
-      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
-        const wildcard = dot === 0 ? undefined : wildcards.get(name.slice(dot))
-        if (wildcard !== undefined) return wildcard
-      }
-    }
-    return any
-  }
-
-  const index: HostIndex<P> = {
-    find (host, path) {
-      const level = levelFor(host)
-      const found = findBelow(level, path)
-      if (found === null || level.byBasePath.size === 1 || !isSuspect(path)) return found
-      for (const alias of aliasesOf(decodeReserved(path), null, '')) {
-        if (alias.path === null || findBelow(level, alias.path) !== found) return null
-      }
-      return found
-    },
-    hasHost (host) {
-      return levelFor(host).byBasePath.size > 0
+  const each = ({ hosts }: IndexedProject<P>, act: (levels: Map<string, Level<P>>, key: string) => void): void => {
+    if (hosts.length === 0) act(index.any, '')
+    for (const host of hosts) {
+      const name = normalizeHost(host)
+      if (name.startsWith('*')) act(index.wildcards, name.slice(1))
+      else act(index.exact, name)
     }
   }
   return {
     index,
-    add ({ hosts, basePath, value }) {
-      if (hosts.length === 0) put(any, basePath, value)
-      for (const host of hosts) {
-        const name = normalizeHost(host)
-        if (name.startsWith('*')) put(levelOf(wildcards, name.slice(1)), basePath, value)
-        else put(levelOf(exact, name), basePath, value)
-      }
+    remove (project) {
+      each(project, (levels, key) => {
+        if (levels.get(key)?.byBasePath.get(project.basePath) !== project.value) return
+        const level = own(levels, key)
+        level.byBasePath.delete(project.basePath)
+        if (level.byBasePath.size === 0) levels.delete(key)
+        else level.depth = Math.max(...[...level.byBasePath.keys()].map(depthOf))
+      })
+    },
+    add (project) {
+      each(project, (levels, key) => {
+        const level = own(levels, key)
+        level.byBasePath.set(project.basePath, project.value)
+        level.depth = Math.max(level.depth, depthOf(project.basePath))
+      })
     }
   }
 }
 
-function levelOf<P> (levels: Map<string, Level<P>>, key: string): Level<P> {
-  let level = levels.get(key)
-  if (level === undefined) levels.set(key, level = { byBasePath: new Map(), depth: 0 })
-  return level
+class Levels<P> implements HostIndex<P> {
+  readonly exact: Map<string, Level<P>>
+  /** By suffix, dot included. */
+  readonly wildcards: Map<string, Level<P>>
+  /** Under the one key `''`. */
+  readonly any: Map<string, Level<P>>
+
+  constructor (exact?: ReadonlyMap<string, Level<P>>, wildcards?: ReadonlyMap<string, Level<P>>, any?: ReadonlyMap<string, Level<P>>) {
+    this.exact = new Map(exact)
+    this.wildcards = new Map(wildcards)
+    this.any = new Map(any)
+  }
+
+  find (host: string, path: string): P | null {
+    const level = this.levelFor(host)
+    if (level === undefined) return null
+    const found = findBelow(level, path)
+    if (found === null || level.byBasePath.size === 1 || !isSuspect(path)) return found
+    for (const alias of aliasesOf(decodeReserved(path), null, '')) {
+      if (alias.path === null || findBelow(level, alias.path) !== found) return null
+    }
+    return found
+  }
+
+  hasHost (host: string): boolean {
+    return this.levelFor(host) !== undefined
+  }
+
+  private levelFor (host: string): Level<P> | undefined {
+    const name = normalizeHost(host)
+    const level = this.exact.get(name)
+    if (level !== undefined) return level
+    if (this.wildcards.size > 0) {
+      // From the left: the first suffix that is there is the longest.
+      for (let dot = name.indexOf('.'); dot !== -1; dot = name.indexOf('.', dot + 1)) {
+        const wildcard = dot === 0 ? undefined : this.wildcards.get(name.slice(dot))
+        if (wildcard !== undefined) return wildcard
+      }
+    }
+    return this.any.get('')
+  }
+}
+
+function depthOf (basePath: string): number {
+  return basePath === '' ? 0 : basePath.split('/').length - 1
 }
 
 // Walks the prefixes of the path that end with a segment, the longest last, as deep as any basePath of this host goes.

@@ -22,14 +22,15 @@ const PARAM = /^:[A-Za-z_][A-Za-z0-9_]*$/
 
 // The projects of many tenants have the same few paths: parsed once, they also share what came of it.
 const known = new Map<string, RoutePath | Problem>()
-const MAX_KNOWN = 10_000
+const MAX_KNOWN = 1_000
 
 /** Parses a route's path, or says what is wrong with it. */
 export function parseRoutePath (path: string): RoutePath | Problem {
   let parsed = known.get(path)
   if (parsed === undefined) {
     parsed = parse(path)
-    if (known.size < MAX_KNOWN && path.length < 1_000) known.set(path, parsed)
+    if (known.size >= MAX_KNOWN) known.clear()
+    if (path.length < 200) known.set(path, parsed)
   }
   return parsed
 }

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { formatFinding } from '../../../core/errors.js'
 import { hostProblem, normalizeHost } from '../../../core/lib/host-name.js'
-import { buildHostIndex, checkProjects, type HostIndex } from '../../../core/pipeline/host-index.js'
+import { buildHostIndex, checkProjects, draftHostIndex, type HostIndex, type IndexedProject } from '../../../core/pipeline/host-index.js'
 import { projectConfig } from '../../fixtures/routes.js'
 
 type Projects = Readonly<Record<string, readonly [hosts: readonly string[], basePath?: string]>>
@@ -176,4 +176,27 @@ t.test('host index: 10 000 projects are built and looked up as fast as 10', asyn
   const started = process.cpuUsage().user
   many(10_000)
   t.ok(process.cpuUsage().user - started < 200_000, 'built in less than 0.2 s of CPU')
+})
+
+t.test('host index: a copy in which projects were replaced finds what one made anew does, and the one before stays as it was', async (t) => {
+  const hosts = ['a.example', 'b.a.example', '*.a.example', '*.example', '']
+  const basePaths = ['', '/v1', '/v1/x']
+  const asked = ['a.example', 'b.a.example', 'c.a.example', 'x.example', 'other']
+  const paths = ['/', '/v1', '/v1/x/y', '/v12']
+  // Each place belongs to one project at most, as checkProjects sees to it; the number tells versions of a project apart.
+  const places = fc.array(fc.option(fc.record({ project: fc.nat(4), version: fc.nat(2) }), { nil: null }), { minLength: hosts.length * basePaths.length, maxLength: hosts.length * basePaths.length })
+  const projectsOf = (owners: readonly ({ project: number, version: number } | null)[]): IndexedProject<string>[] => owners.flatMap((owner, i) => owner === null
+    ? []
+    : [{ name: `p${owner.project}`, hosts: hosts[i % hosts.length] === '' ? [] : [hosts[i % hosts.length] as string], basePath: basePaths[Math.floor(i / hosts.length)] as string, value: `p${owner.project}.${owner.version}` }])
+  const answers = (index: HostIndex<string>): unknown[] => asked.flatMap((host) => [index.hasHost(host), ...paths.map((path) => index.find(host, path))])
+  fc.assert(fc.property(places, places, (before, after) => {
+    const [old, wanted] = [projectsOf(before), projectsOf(after)]
+    const first = buildHostIndex(old)
+    const answered = answers(first)
+    const draft = draftHostIndex(first)
+    for (const project of old) draft.remove(project)
+    for (const project of wanted) draft.add(project)
+    t.strictSame(answers(draft.index), answers(buildHostIndex(wanted)))
+    t.strictSame(answers(first), answered)
+  }), { numRuns: 200 })
 })
