@@ -29,7 +29,13 @@ export interface Order {
   readonly findings: readonly Finding[]
 }
 
-interface Placed { use: PluginUse, level: ResolvedUse['level'], replaces: PluginUse | null }
+interface Placed {
+  use: PluginUse
+  level: ResolvedUse['level']
+  replaces: PluginUse | null
+  /** Where an entry that it replaces, directly or through others, put the plugin; part of the place that it takes. */
+  inherited: Stage | null
+}
 
 /**
  * Puts the steps of a route in order: stage by stage, and within a stage as the lists name them, gateway, project, route.
@@ -40,11 +46,11 @@ export function orderSteps (lists: UseLists, lookUp: PluginLookup, registry: Ite
   const findings: Finding[] = []
   const placed = placeUses(lists, findings)
   const steps: ResolvedUse[] = []
-  for (const { use, level, replaces } of placed) {
+  for (const { use, level, replaces, inherited } of placed) {
     const plugin = lookUp(use)
     // An unknown name is the config schema's finding; here there is nothing to order.
     if (plugin === undefined) continue
-    const stage = use.stage ?? plugin.stages[0] as Stage
+    const stage = use.stage ?? (inherited !== null && plugin.stages.includes(inherited) ? inherited : plugin.stages[0] as Stage)
     if (!plugin.stages.includes(stage)) {
       findings.push({
         path: [...use.at, 'stage'],
@@ -104,8 +110,8 @@ function placeUses (lists: UseLists, findings: Finding[]): Placed[] {
         if (outer === undefined) {
           findings.push({ path: use.at, message: `there is no plugin "${use.name}"${use.hasId ? ` with the id "${use.id}"` : ''} to remove`, remedy: 'take this entry away' })
         } else placed.splice(at, 1)
-      } else if (outer === undefined) placed.push({ use, level, replaces: null })
-      else placed[at] = { use, level, replaces: outer.use }
+      } else if (outer === undefined) placed.push({ use, level, replaces: null, inherited: null })
+      else placed[at] = { use, level, replaces: outer.use, inherited: outer.use.stage ?? outer.inherited }
     }
   }
   return placed
