@@ -181,6 +181,8 @@ export interface ListenConfig {
     /** Grace before a slow body is cut off, and the least rate after it. */
     bodyGraceMs: number
     bodyBytesPerSecond: number
+    /** How long a client may take nothing of the rest of its answer. */
+    stallMs: number
     keepAliveMs: number
   }
 }

@@ -5,6 +5,7 @@ import { Server as NetServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { attachListener, serverOptions, type ListenerTarget } from '../core/listen/http1-listener.js'
+import { keepAliveFields } from '../core/listen/http1-head.js'
 import type { SinkState } from '../core/listen/http1-sink.js'
 import type { TlsContext } from '../core/listen/tls-context.js'
 
@@ -84,6 +85,7 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     setLimits ({ headersMs, keepAliveMs }) {
       live.headersTimeout = headersMs
       live.keepAliveTimeout = keepAliveMs
+      if (state !== null) state.keepAlive = keepAliveFields(keepAliveMs)
     },
     async drain (idleMs) {
       if (state !== null) state.draining = true

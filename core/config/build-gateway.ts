@@ -43,7 +43,7 @@ function omit (raw: RawMap, wrong: ReadonlySet<string | number>): RawMap {
 function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
   const { findings } = context
   const limits = raw.limits ?? {}
-  const duration = (key: 'headers' | 'bodyGrace' | 'keepAlive'): number => readDuration(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
+  const duration = (key: 'headers' | 'bodyGrace' | 'stall' | 'keepAlive'): number => readDuration(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
   const size = (key: 'headerBytes' | 'urlBytes' | 'bodyRate'): number => readSize(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
   for (const [index, entry] of (raw.trustedProxies ?? []).entries()) {
     const problem = findCidrProblem(entry)
@@ -72,6 +72,7 @@ function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
       urlBytes: size('urlBytes'),
       headersMs: duration('headers'),
       bodyGraceMs: duration('bodyGrace'),
+      stallMs: duration('stall'),
       bodyBytesPerSecond: size('bodyRate'),
       keepAliveMs: duration('keepAlive')
     }

@@ -2,7 +2,7 @@
 export const DEFAULTS = {
   listen: { host: '0.0.0.0', port: 8080, minVersion: '1.2' },
   limits: {
-    headerBytes: '16kb', headerFields: 100, urlBytes: '8kb', headers: '30s', bodyGrace: '30s', bodyRate: '1kb', keepAlive: '72s'
+    headerBytes: '16kb', headerFields: 100, urlBytes: '8kb', headers: '30s', bodyGrace: '30s', bodyRate: '1kb', stall: '60s', keepAlive: '72s'
   },
   healthPaths: ['/health', '/api/health'],
   admin: { host: '127.0.0.1', port: 8081 },

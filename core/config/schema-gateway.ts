@@ -24,6 +24,7 @@ const ListenLimits = Fields({
   headers: Type.Optional(Duration({ default: limits.headers, description: 'How long the head of a request may take; longer is 408.' })),
   bodyGrace: Type.Optional(Duration({ default: limits.bodyGrace, description: 'How long a request body may be slow before `bodyRate` holds.' })),
   bodyRate: Type.Optional(Size({ default: limits.bodyRate, description: 'The least that must arrive of a request body per second, after `bodyGrace`; less is 408.' })),
+  stall: Type.Optional(Duration({ default: limits.stall, description: 'How long a client may take nothing of the rest of its answer; then its connection is closed.' })),
   keepAlive: Type.Optional(Duration({ default: limits.keepAlive, description: 'How long an idle connection is kept.' }))
 }, { description: 'What a client may send, and how slowly.' })
 

@@ -3,6 +3,7 @@ import type { BodyConsumer, BodySource } from '../context.js'
 import { GatewayError } from '../errors.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import type { ListenConfig } from '../route.js'
+import { endGently } from './end-gently.js'
 
 /** How much of a body that nobody wants is read away, so that the client sees its answer before the connection closes. */
 const DRAIN_BYTES = 1024 * 1024
@@ -30,6 +31,7 @@ export class Http1Body implements BodySource, Ticking {
   private failure: GatewayError | null = null
   private abandonedAt = 0
   private abandonedBytes = 0
+  private ending = false
 
   constructor (req: IncomingMessage, res: ServerResponse, length: number | null, awaitsContinue: boolean, limits: ListenConfig['limits']) {
     this.req = req
@@ -123,13 +125,24 @@ export class Http1Body implements BodySource, Ticking {
   }
 
   private discard (): void {
-    if (this.bytesRead - this.abandonedBytes > DRAIN_BYTES) this.req.socket.destroy()
+    if (this.ending || this.bytesRead - this.abandonedBytes <= DRAIN_BYTES) return
+    this.ending = true
+    const { req, res } = this
+    const end = (): void => {
+      endGently.call(req.socket)
+      req.resume()
+    }
+    if (res.writableFinished) { end(); return }
+    // Closing now would cut the answer off, and reading on would take whatever is sent.
+    req.pause()
+    res.once('finish', end)
   }
 
   /** Cuts off bodies that come slower than is allowed, and drained ones that do not end. */
   tick (nowMs: number): void {
     if (this.abandonedAt !== 0) {
-      if (nowMs - this.abandonedAt > DRAIN_MS) { ticker.remove(this); this.req.socket.destroy() }
+      if (!this.res.writableFinished) this.abandonedAt = nowMs
+      else if (nowMs - this.abandonedAt > DRAIN_MS) { ticker.remove(this); this.req.socket.destroy() }
       return
     }
     if (!this.waiting) return

@@ -65,7 +65,7 @@ export function serverOptions (policy: ListenPolicy): ServerOptions {
  * Returns the state that all sinks share; setting `draining` makes every further answer close its connection.
  */
 export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): SinkState {
-  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout), upgraded: new Set() }
+  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout), stallMs: () => target.policy.limits.stallMs, upgraded: new Set() }
   // More than the limit is refused by count; Node would cut the list silently instead.
   server.maxHeadersCount = 0
 

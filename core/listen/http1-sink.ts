@@ -16,7 +16,9 @@ export interface SinkState {
   /** The server is stopping: answers say `Connection: close`. */
   draining: boolean
   /** `keepAliveFields` of the listener. */
-  readonly keepAlive: string
+  keepAlive: string
+  /** How long a client may take nothing of the rest of its answer. */
+  readonly stallMs: () => number
   /** Connections that are no longer the server's: it can not close them. */
   readonly upgraded: Set<Socket>
 }
@@ -52,6 +54,7 @@ export class Http1Sink implements ResponseSink {
   private unflushed = false
   private draining = false
   private unwritable: unknown = null
+  private limited = false
 
   constructor (res: ServerResponse, body: Http1Body | null, state: SinkState, connection: Connection) {
     this.res = res
@@ -68,6 +71,7 @@ export class Http1Sink implements ResponseSink {
     if (this.body !== null && !this.body.complete) this.body.abandon()
     this.onClose?.(this.res.writableFinished, this.unwritable)
     this.connection.done()
+    if (this.limited) this.unlimit()
   }
 
   /** The request may tunnel: once 101 is sent the connection is no longer HTTP's. */
@@ -180,13 +184,14 @@ export class Http1Sink implements ResponseSink {
     if (heldHeaders !== null) {
       this.heldHeaders = null
       if (!this.writeHead(this.heldStatus, this.heldReason, heldHeaders)) return
-      if (heldBody !== null) { endInOneWrite(this.res, latin1(heldBody as Buffer)); return }
+      if (heldBody !== null) { endInOneWrite(this.res, latin1(heldBody as Buffer)); this.limitRest(); return }
     } else if (trailers !== null) {
       const pairs: [string, string][] = []
       for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] as string, trailers[i + 1] as string])
       this.res.addTrailers(pairs)
     }
     this.res.end()
+    this.limitRest()
   }
 
   answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void {
@@ -203,6 +208,21 @@ export class Http1Sink implements ResponseSink {
     else if (typeof payload === 'string') res.end(payload)
     else if (payload.length <= HOLD_BYTES) endInOneWrite(res, latin1(payload as Buffer))
     else res.end(payload)
+    this.limitRest()
+  }
+
+  /** While an answer comes from its upstream the relay watches a client that takes nothing; here it is what is left behind the last byte. */
+  private limitRest (): void {
+    const { socket } = this.res
+    if (socket === null || socket.writableLength === 0) return
+    this.limited = true
+    socket.setTimeout(this.state.stallMs())
+  }
+
+  /** Node sets its own limit on a connection that falls idle, and none where a pipelined request is up next. */
+  private unlimit (): void {
+    const { socket } = this.res.req as { socket: Socket & { _httpMessage?: unknown } }
+    if (socket._httpMessage !== undefined && socket._httpMessage !== null) socket.setTimeout(0)
   }
 
   private mustClose (): boolean {

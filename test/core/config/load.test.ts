@@ -59,7 +59,7 @@ test('load: the design page\'s language becomes normalised values', async (t) =>
   t.match(root, {
     listen: {
       host: '0.0.0.0', port: 8080, tls: null, redirectHttp: null, trustedProxies: [], keepRepeatedSlashes: false, health: [],
-      limits: { headerBytes: 16_384, headerFields: 100, urlBytes: 8_192, headersMs: 30_000, bodyGraceMs: 30_000, bodyBytesPerSecond: 1_024, keepAliveMs: 72_000 }
+      limits: { headerBytes: 16_384, headerFields: 100, urlBytes: 8_192, headersMs: 30_000, bodyGraceMs: 30_000, bodyBytesPerSecond: 1_024, stallMs: 60_000, keepAliveMs: 72_000 }
     },
     admin: { host: '127.0.0.1', port: 8081, tokenFile: null },
     state: { kind: 'embedded', path: path.join(directory, 'data') },

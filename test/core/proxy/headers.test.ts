@@ -25,7 +25,7 @@ const listed = fc.array(fc.oneof(spelled([...PLAIN, ...CLAIMS, ...IDENTITY, ...F
 const field = (names: readonly string[]): fc.Arbitrary<Field> => fc.oneof(
   fc.tuple(spelled(names), value), fc.tuple(spelled(['connection']), listed), fc.tuple(spelled(['te']), fc.constantFrom('trailers', 'gzip, trailers', 'gzip', 'x-trailers')))
 
-const limits: ListenConfig['limits'] = { headerBytes: 1e6, headerFields: 1_000, urlBytes: 8_192, headersMs: 0, bodyGraceMs: 0, bodyBytesPerSecond: 0, keepAliveMs: 0 }
+const limits: ListenConfig['limits'] = { headerBytes: 1e6, headerFields: 1_000, urlBytes: 8_192, headersMs: 0, bodyGraceMs: 0, bodyBytesPerSecond: 0, stallMs: 60_000, keepAliveMs: 0 }
 const listen: ListenConfig = { host: '', port: 0, tls: null, redirectHttp: null, trustedProxies: [], keepRepeatedSlashes: false, health: [], limits }
 const policies = [false, true].map((trusted) => compilePolicy({ ...listen, trustedProxies: trusted ? ['192.0.2.1'] : [] }, IDENTITY, 'x-request-id'))
 
