@@ -13,7 +13,7 @@ import { nsPerCall } from '../../ns-per-call.js'
 
 const policy = compilePolicy({
   host: '127.0.0.1', port: 0, tls: null, redirectHttp: null, trustedProxies: [], keepRepeatedSlashes: false, health: [],
-  limits: { headerBytes: 65_536, headerFields: 200, urlBytes: 8_192, headersMs: 0, bodyGraceMs: 0, bodyBytesPerSecond: 0, keepAliveMs: 0 }
+  limits: { headerBytes: 65_536, headerFields: 200, urlBytes: 8_192, headersMs: 0, bodyGraceMs: 0, bodyBytesPerSecond: 0, stallMs: 60_000, keepAliveMs: 0 }
 }, ['x-consumer-id', 'x-tenant'], 'x-request-id')
 const connection = new Connection(new Socket(), policy.isTrusted)
 const SIZES = [8, 20, 100]
