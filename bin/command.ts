@@ -1,5 +1,6 @@
 import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
 import { EXIT } from './exit-codes.js'
+import { explainSystemError } from './system-error.js'
 import { visible, type Terminal } from './terminal.js'
 
 /** What a command can not do, and what to do about it; told in one line, without a stack. */
@@ -55,18 +56,4 @@ export function findingLine (finding: Finding, colors: Terminal['colors']): stri
 /** A place as people and editors write it. */
 export function placeOf (position: { file: string, line: number, column: number }): string {
   return `${position.file}:${position.line}:${position.column}`
-}
-
-/** What the system's refusal of a file or a port means, and what to do. */
-export function explainSystemError (error: Error): { message: string, remedy: string } {
-  const { code, message, address, port, path } = error as NodeJS.ErrnoException & { address?: string, port?: number }
-  const at = `${address ?? ''}:${port ?? ''}`
-  if (code === 'EADDRINUSE') return { message: `${at} is taken`, remedy: 'end the other process, or choose another port' }
-  if (code === 'EADDRNOTAVAIL' || code === 'ENOTFOUND') return { message: `"${address ?? (error as { hostname?: string }).hostname ?? ''}" is no address of this machine`, remedy: 'choose one that it has, like 127.0.0.1' }
-  if (code === 'EACCES' && port !== undefined) return { message: `may not listen on ${at}`, remedy: 'ports below 1024 need a privilege; choose a higher one' }
-  if (code === 'EACCES' || code === 'EPERM') return { message: `${path ?? 'a file'} may not be read or written by this user`, remedy: 'change who owns it, or choose another' }
-  if (code === 'EISDIR') return { message: `${path ?? 'what is named'} is a folder`, remedy: 'name a file' }
-  if (code === 'ENOTDIR' || code === 'EEXIST') return { message: `${path ?? 'a part of the path'} is in the way`, remedy: 'choose another folder' }
-  if (code === 'ENOENT') return { message: `${path ?? 'a file'} does not exist`, remedy: 'make it, or name one that exists' }
-  return { message, remedy: '' }
 }

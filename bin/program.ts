@@ -39,7 +39,7 @@ function tellUnknown (program: Command): void {
     group.on('command:*', ([word = '']: string[]) => {
       const known = group.commands.map((command) => command.name())
       const near = closest(word, known)
-      group.error(`error: there is no command "${named(group)} ${word}"${near === null ? '' : ` (did you mean "${near}"?)`}\nKnown commands: ${known.join(', ')}`, { code: 'commander.unknownCommand', exitCode: 1 })
+      group.error(`error: unknown command '${word}'${near === null ? '' : ` (did you mean "${near}"?)`}\nCommands of ${named(group)}: ${known.join(', ')}`, { code: 'commander.unknownCommand', exitCode: 1 })
     })
   }
 }

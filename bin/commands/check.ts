@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { ConfigError } from '../../core/errors.js'
 import { findingLine, runCommand } from '../command.js'
 import { compileConfig } from '../compile-config.js'
+import { defaultEnvironment, defaultFile, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { SILENT } from '../silent-log.js'
 import { visible, type Terminal } from '../terminal.js'
@@ -17,8 +18,8 @@ export interface CheckOptions {
 export function addCheck (program: Command, terminal: Terminal): void {
   program.command('check')
     .description('tell everything that is wrong with a configuration, without serving it')
-    .argument('[file]', 'configuration file', terminal.env['SLUICE_CONFIG'] ?? 'gateway.config.yaml')
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', terminal.env['SLUICE_ENV'])
+    .argument('[file]', 'configuration file', defaultFile(terminal))
+    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
     .option('--json', 'one JSON object: ok, file, environment, projects, routes, findings')
     .addHelpText('after', `
 Loads and compiles it as start does (schemas, references, routes, the order of plugins, their own checks, certificates), opens no port.
@@ -31,7 +32,7 @@ Examples:
 
 Exit codes: 0 nothing was found · 1 something was · 2 called wrongly`)
     .action(async (file: string, { env, json }: { env?: string, json?: boolean }) => {
-      process.exitCode = await check({ file, environment: env ?? null, json: json === true }, terminal)
+      process.exitCode = await check({ file, environment: environmentOf(env), json: json === true }, terminal)
     })
 }
 

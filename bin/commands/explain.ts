@@ -4,6 +4,7 @@ import { parseDuration } from '../../core/lib/units.js'
 import { Refusal } from '../../core/reply.js'
 import { runCommand } from '../command.js'
 import { compileConfig } from '../compile-config.js'
+import { defaultEnvironment, defaultFile, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { parseAsked, readAsked } from '../explain/asked-request.js'
 import { explainRequest } from '../explain/explain-request.js'
@@ -38,8 +39,8 @@ export function addExplain (program: Command, terminal: Terminal): void {
     .option('-H, --header <field>', "a header, 'name: value'; may be given again", (field: string, before: string[]) => [...before, field], [])
     .option('-d, --data <text>', 'a request body')
     .option('--from <address>', "the client's address", parseAddress, '127.0.0.1')
-    .option('-f, --file <file>', 'configuration file', terminal.env['SLUICE_CONFIG'] ?? 'gateway.config.yaml')
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', terminal.env['SLUICE_ENV'])
+    .option('-f, --file <file>', 'configuration file', defaultFile(terminal))
+    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
     .option('--run', 'send it through the pipeline, in this process, to the real upstream, and tell what each step decided')
     .option('--timeout <duration>', 'with --run: when an answer that does not end is cut off', parseTimeout, 10_000)
     .option('--json', 'one JSON object with all of it')
@@ -56,7 +57,7 @@ Examples:
 Exit codes: 0 explained, whatever serves the request · 1 the configuration can not be used · 2 called wrongly · 3 the answer of --run was cut off`)
     .action(async (method: string, url: string, { header, data, from, file, env, run, timeout, json }: Flags) => {
       process.exitCode = await explain({
-        method, url, headers: header, data: data ?? null, from, file, environment: env ?? null, run: run === true, timeoutMs: timeout, json: json === true
+        method, url, headers: header, data: data ?? null, from, file, environment: environmentOf(env), run: run === true, timeoutMs: timeout, json: json === true
       }, terminal)
     })
 }

@@ -8,6 +8,7 @@ import { ConfigError } from '../../core/errors.js'
 import { plugins } from '../../plugins/index.js'
 import { runCommand } from '../command.js'
 import { loadForCommand } from '../compile-config.js'
+import { defaultEnvironment, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { visible, type Terminal } from '../terminal.js'
 
@@ -27,7 +28,7 @@ export function addSchema (program: Command, terminal: Terminal): void {
     .description('print the JSON Schema of configurations, for editors')
     .option('-o, --out <file>', 'write it to a file')
     .option('-f, --file <file>', 'a configuration whose own plugins (use: ./mine.ts) are to be in it')
-    .option('-e, --env <name>', 'environment overlay of that configuration (SLUICE_ENV)', terminal.env['SLUICE_ENV'])
+    .option('-e, --env <name>', 'environment overlay of that configuration (SLUICE_ENV)', defaultEnvironment(terminal))
     .option('--json', 'with --out: one JSON object: ok, file (the schema is JSON anyway)')
     .addHelpText('after', `
 An editor with a YAML language server completes and explains a configuration that begins with
@@ -39,7 +40,7 @@ Examples:
 
 Exit codes: 0 done · 1 the configuration or one of its plugins can not be read, or the file not be written · 2 called wrongly`)
     .action(async ({ out, file, env, json }: { out?: string, file?: string, env?: string, json?: boolean }) => {
-      process.exitCode = await schema({ out: out ?? null, file: file ?? null, environment: env ?? null, json: json === true }, terminal)
+      process.exitCode = await schema({ out: out ?? null, file: file ?? null, environment: environmentOf(env), json: json === true }, terminal)
     })
 }
 

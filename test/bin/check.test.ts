@@ -87,6 +87,8 @@ test('check: with --env or SLUICE_ENV the overlay counts, and an unknown one is 
   t.match(await runCli(t, ['check', '--env', 'staging'], { cwd: folder }), { code: 1, stdout: /nowhere/ })
   t.match(await runCli(t, ['check'], { cwd: folder, env: { SLUICE_ENV: 'staging' } }), { code: 1, stdout: /nowhere/ })
   t.match(await runCli(t, ['check', '-e', 'stagin'], { cwd: folder }), { code: 1, stdout: /there is no environment "stagin".*did you mean "staging"/ })
+  t.match(await runCli(t, ['check', '--env', ''], { cwd: folder, env: { SLUICE_ENV: 'staging' } }), { code: 0 }, 'an empty name is none')
+  t.match(await runCli(t, ['check'], { cwd: folder, env: { SLUICE_ENV: '', SLUICE_CONFIG: '' } }), { code: 0 })
   t.match(await runCli(t, ['check'], { cwd: '/', env: { SLUICE_CONFIG: join(folder, 'gateway.config.yaml') } }), { code: 0 })
 })
 
