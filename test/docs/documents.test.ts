@@ -1,6 +1,9 @@
+import { readdirSync } from 'node:fs'
 import path from 'node:path'
 import { test } from 'tap'
-import { blocksOf, inRepository, listDocuments, proseOf, readDocument, type Document } from '../fixtures/documents.js'
+import { STAGES } from '../../core/index.js'
+import { plugins } from '../../plugins/index.js'
+import { blocksOf, codesIn, inRepository, listDocuments, proseOf, readDocument, REPOSITORY, type Document } from '../fixtures/documents.js'
 
 const documents = listDocuments()
 
@@ -53,5 +56,15 @@ test('documents: decisions are numbered without a gap in their block, and each s
   }
   const numbers = decisions.map((document) => document.path.slice('docs/decisions/'.length, 'docs/decisions/'.length + 4))
   t.equal(new Set(numbers).size, numbers.length, 'no number twice')
+  t.end()
+})
+
+test('documents: every folder of the engine, every stage and every plugin is named where one looks for it', (t) => {
+  const architecture = readDocument('docs/architecture.md').text
+  for (const { name } of readdirSync(path.join(REPOSITORY, 'core'), { withFileTypes: true }).filter((entry) => entry.isDirectory())) t.ok(architecture.includes(`\`core/${name}/\``), name)
+  const [, stages = ''] = /The \*\*stages\*\*, in their order: ([^]*?)\n\n/.exec(readDocument('docs/plugins/authoring.md').text) ?? []
+  t.same(codesIn(stages), STAGES)
+  const readme = readDocument('README.md').text
+  for (const { name } of plugins) t.ok(readme.includes(`[${name}](plugins/${name}/README.md)`), name)
   t.end()
 })
