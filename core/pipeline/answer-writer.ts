@@ -205,6 +205,7 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     // What a step made could not be sent, or a transform of it broke.
     if (error.code === 'INTERNAL_ERROR') this.observer.bug(error.cause ?? error, this.id, error.details?.['reason'] === 'request_transform' ? 'request transform' : 'forward')
     else if (this.sent || error.code.startsWith('UPSTREAM')) this.observer.upstreamFailed(error, this.id, this.relay?.target?.origin ?? null)
+    if (error.details?.['reason'] === 'total_timeout') this.abortSignal()
     if (this.sent) {
       this.failedWith(error)
       this.sink.abort()

@@ -1,6 +1,6 @@
 import { GatewayError } from '../errors.js'
 import { Refusal, Reply, refuse } from '../reply.js'
-import type { CompiledPipeline, ErrorHook, RequestHook } from './compile.js'
+import type { CompiledPipeline, ErrorHook, RequestHook, StepInfo } from './compile.js'
 import { ContextBase, asContext, type HookContext } from './context-base.js'
 import type { ExchangeObserver } from './compiled-route.js'
 
@@ -16,6 +16,8 @@ export abstract class StepRunner extends ContextBase {
   /** Bumped whenever what is awaited no longer matters; a late promise sees an old ticket. */
   private ticket = 0
   private timer: NodeJS.Timeout | null = null
+  /** The total time was over before there was an answer. */
+  private overdue = false
 
   /** All request steps let the request through. */
   protected abstract goUpstream (): void
@@ -36,6 +38,7 @@ export abstract class StepRunner extends ContextBase {
           if (refusal instanceof Reply) this.takeReply(refusal, positions[at] as number)
           else this.continueRequest(at)
         }, (error) => { this.failStep(error, positions[at] as number) })
+        this.limit(null, (error) => { this.failStep(error, positions[at] as number) })
         return
       }
       if (!this.callRequest(hooks[i] as RequestHook, i, positions[i] as number)) return
@@ -200,16 +203,31 @@ export abstract class StepRunner extends ContextBase {
     promise.then((value) => { settle(() => { onValue(value) }) }, (error: unknown) => { settle(() => { onError(error) }) })
   }
 
-  /** Waits for a hook's promise, at most the step's time-out (0 = no limit). Only the first of value, error and time-out counts. */
+  /** Waits for a hook's promise, as long as `limit` allows. Only the first of value, error and time-out counts. */
   private awaitHook<T> (promise: PromiseLike<T>, position: number, onValue: (value: T) => void, onError: (error: unknown) => void): void {
     this.await(promise, onValue, onError)
-    const step = this.compiled.pipeline.steps[position]
-    if (step === undefined || step.timeoutMs === 0) return
+    this.limit(this.compiled.pipeline.steps[position] ?? null, onError)
+  }
+
+  /** Bounds what is being waited for by the step's time-out (0 = none) and, until there is an answer, by the route's total time. */
+  private limit (step: StepInfo | null, onError: (error: GatewayError) => void): void {
+    const { totalMs } = this.compiled
+    const stepMs = step === null || step.timeoutMs === 0 ? Infinity : step.timeoutMs
+    const totalLeftMs = totalMs === 0 || this.answer !== null || this.overdue ? 0 : this.startedAt + totalMs - performance.now()
+    // Once it is over, the error steps that it brings on have their own time.
+    const leftMs = totalLeftMs > 0 ? totalLeftMs : Infinity
+    if (stepMs === Infinity && leftMs === Infinity) return
     this.timer = setTimeout(() => {
       this.forget()
-      this.observer.bug(new Error(`its promise did not settle within ${step.timeoutMs} ms`), this.id, step.plugin)
+      if (leftMs < stepMs) {
+        this.overdue = true
+        this.abortSignal()
+        onError(new GatewayError('UPSTREAM_TIMEOUT', { message: 'The request was not answered in time.', details: { reason: 'total_timeout' } }))
+        return
+      }
+      this.observer.bug(new Error(`its promise did not settle within ${stepMs} ms`), this.id, step?.plugin ?? 'gateway')
       onError(new GatewayError('INTERNAL_ERROR', { details: { reason: 'plugin_timeout' } }))
-    }, step.timeoutMs)
+    }, Math.min(stepMs, leftMs))
   }
 
   /** Expected failures are no bugs. */

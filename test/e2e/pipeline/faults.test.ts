@@ -8,6 +8,7 @@ import type { Host } from '../../../core/host.js'
 import { ask, errorOf } from '../../fixtures/ask.js'
 import { startGateway, type TestUses } from '../../fixtures/gateway.js'
 import { makePlugin, use } from '../../fixtures/pipeline.js'
+import { sendRaw } from '../../fixtures/raw-client.js'
 import { createUpstream, type UpstreamHandler } from '../../fixtures/upstream.js'
 import { until } from '../../fixtures/web-socket.js'
 
@@ -51,6 +52,37 @@ test('pipeline: a hook whose promise never settles is given up within its time-o
     await until(() => gateway.requests === 0)
     t.equal(upstream.requests.length, forwarded + 1, 'what settles later changes nothing')
   }
+})
+
+test('pipeline: the total time of a route bounds its steps and its bodies too, and aborts ctx.signal', async (t) => {
+  let aborted = 0
+  const watching = makePlugin('watching', { request (ctx) { ctx.signal.addEventListener('abort', () => { aborted++ }) } })
+  const saving = makePlugin('saving', { error: async (_ctx, error) => { await new Promise((resolve) => setTimeout(resolve, 50)); return reply(504, { headers: { 'x-saved': '1' }, body: error.message }) } })
+  const stuck = makePlugin('stuck', { request: () => new Promise(() => {}) })
+  const buffering = makePlugin('buffering', { request () {} }, { body: { request: { buffer: '1mb' } } })
+  const upstream = await createUpstream((_req, res) => { res.on('close', () => undefined) })
+  t.teardown(() => upstream.close())
+  const more = { timeouts: { totalMs: 300 } }
+  const { port, bugs } = await startGateway(t, {
+    upstreamUrl: upstream.url, authored: [watching, saving, stuck, buffering],
+    routes: [
+      { path: '/step', plugins: ['watching', 'stuck'], more }, { path: '/saved', plugins: ['saving', 'stuck'], more },
+      { path: '/body', plugins: ['watching', 'buffering'], more }, { path: '/upstream', plugins: ['watching'], more }
+    ]
+  })
+  for (const path of ['/step', '/saved', '/body', '/upstream']) {
+    const startedAt = performance.now()
+    const answer = path === '/body'
+      ? (await sendRaw(port, 'POST /body HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nabc')).responses[0]
+      : await ask(port, path)
+    const tookMs = performance.now() - startedAt
+    t.equal(answer?.status, 504, path)
+    t.ok(tookMs > 290 && tookMs < 1_000, `${path} after ${Math.round(tookMs)} ms`)
+    if (path === '/saved') t.match(answer, { headers: { 'x-saved': '1' } }, 'an error step that waits has its own time')
+    else t.match(answer?.body.toString(), /"reason":"total_timeout"/)
+  }
+  t.equal(aborted, 3)
+  t.same(bugs, [], 'it is no bug of the step')
 })
 
 test('pipeline: a rejection after the time-out is no unhandled one', async (t) => {
