@@ -7,7 +7,8 @@ import { test } from 'tap'
 import ts from 'typescript'
 import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
 import { testPlugin } from '../../core/testing.js'
-import { blocksOf, listDocuments, REPOSITORY } from '../fixtures/documents.js'
+import { REPOSITORY } from '../fixtures/cli.js'
+import { blocksOf, listDocuments } from '../fixtures/documents.js'
 
 const samples = listDocuments().flatMap(blocksOf).filter(({ language }) => language === 'ts')
   .map((block, index) => ({ ...block, place: `${block.document}:${block.line}`, file: block.mark === '' ? `sample-${index}.ts` : block.mark }))

@@ -4,7 +4,8 @@ import { test } from 'tap'
 import type { Command } from 'commander'
 import { createProgram } from '../../bin/program.js'
 import { createTerminal } from '../../bin/terminal.js'
-import { blocksOf, codesIn, listDocuments, proseOf, readDocument, REPOSITORY, tablesUnder } from '../fixtures/documents.js'
+import { REPOSITORY } from '../fixtures/cli.js'
+import { blocksOf, codesIn, listDocuments, proseOf, readDocument, tablesUnder } from '../fixtures/documents.js'
 
 const program = createProgram(createTerminal({ stdout: process.stdout, stderr: process.stderr, env: {} }))
 

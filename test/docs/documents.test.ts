@@ -3,7 +3,8 @@ import path from 'node:path'
 import { test } from 'tap'
 import { STAGES } from '../../core/index.js'
 import { plugins } from '../../plugins/index.js'
-import { blocksOf, codesIn, inRepository, listDocuments, proseOf, readDocument, REPOSITORY, type Document } from '../fixtures/documents.js'
+import { REPOSITORY } from '../fixtures/cli.js'
+import { blocksOf, codesIn, inRepository, listDocuments, proseOf, readDocument, type Document } from '../fixtures/documents.js'
 
 const documents = listDocuments()
 

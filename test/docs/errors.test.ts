@@ -4,7 +4,8 @@ import { test } from 'tap'
 import { docsAddress, renderError } from '../../core/error-body.js'
 import { ERROR_CODES, type ErrorCode } from '../../core/errors.js'
 import { refuse } from '../../core/reply.js'
-import { blocksOf, codesIn, readDocument, REPOSITORY, tablesUnder } from '../fixtures/documents.js'
+import { REPOSITORY } from '../fixtures/cli.js'
+import { blocksOf, codesIn, readDocument, tablesUnder } from '../fixtures/documents.js'
 
 const document = readDocument('docs/errors.md')
 

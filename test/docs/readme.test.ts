@@ -6,7 +6,8 @@ import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
 import { createLogger } from '../../core/observe/logger.js'
 import { testPlugin } from '../../core/testing.js'
 import { ask, errorOf } from '../fixtures/ask.js'
-import { blocksOf, readDocument, REPOSITORY, type CodeBlock } from '../fixtures/documents.js'
+import { REPOSITORY } from '../fixtures/cli.js'
+import { blocksOf, readDocument, type CodeBlock } from '../fixtures/documents.js'
 import { createUpstream } from '../fixtures/upstream.js'
 
 const blocks = blocksOf(readDocument('README.md'))
