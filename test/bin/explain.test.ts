@@ -1,8 +1,12 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { explain, type ExplainOptions } from '../../bin/commands/explain.js'
+import { compileConfig } from '../../bin/compile-config.js'
+import { parseAsked, readAsked } from '../../bin/explain/asked-request.js'
+import { explainRequest } from '../../bin/explain/explain-request.js'
 import type { Explanation } from '../../bin/explain/explanation.js'
+import { SILENT } from '../../bin/silent-log.js'
 import { keepTerminal, runCli } from '../fixtures/cli.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 import { createUpstream } from '../fixtures/upstream.js'
@@ -228,4 +232,26 @@ test('explain: among many projects and routes the ones that come closest are sho
   t.match(mistyped.at(-1), /^no project has the host tenat-31\.example\.com; the closest is that of p31 /)
   const missing = await lines('http://tenant-7.example.com/v1/r33')
   t.match(missing.at(-1), /^no route of the project matches; the closest is r3/)
+})
+
+const CLOSING = `import { existsSync, writeFileSync } from 'node:fs'
+import { Type, definePlugin } from 'sluice'
+export default definePlugin({
+  name: 'closing', stage: 'edge', config: Type.Object({ mark: Type.String() }, { additionalProperties: false }),
+  create: ({ mark }) => ({ close () { writeFileSync(mark, 'closed') } })
+})
+`
+
+test('explain: it leaves nothing under way, and closes the plugins that it created', async (t) => {
+  const folder = tempDir(t)
+  writeFileSync(join(folder, 'closing.ts'), CLOSING)
+  const [file, mark] = [join(folder, 'gateway.config.yaml'), join(folder, 'mark')]
+  writeFileSync(file, `projects: { a: { routes: [ { match: { path: / }, plugins: [ { use: ./closing.ts, config: { mark: "${mark}" } }, { respond: { body: hi } } ] } ] } }\n`)
+  const config = await compileConfig({ file, environment: null, env: {}, log: SILENT, startBuiltins: false, operatorToken: null })
+  const explanation = explainRequest(config, readAsked(parseAsked('GET', '/', [], null, '127.0.0.1'), config.gateway.policy))
+  t.match(explanation, { project: 'a', pipeline: [{ plugin: 'closing' }, { plugin: 'respond' }] })
+  t.equal(config.gateway.requests, 0)
+  t.notOk(existsSync(mark))
+  await config.close()
+  t.ok(existsSync(mark))
 })

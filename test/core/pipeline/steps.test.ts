@@ -212,3 +212,16 @@ void test('steps: what a log hook throws stops neither the answer nor the other 
   t.equal(bugs.length, 1)
   t.ok(notes.includes('b.log'))
 })
+
+void test('steps: a trace holds what each hook decided, also those that were waited for', async (t) => {
+  const { answer, exchange } = await runThrough([
+    makePlugin('outer', { request: (ctx) => { ctx.startTrace() }, response: async () => { throw new Error('late') } }),
+    makePlugin('helper', { error: async () => reply(503) }),
+    makePlugin('waiting', { request: async () => {} }),
+    makePlugin('failing', { request: async () => { throw new GatewayError('SERVICE_UNAVAILABLE') }, error: async () => {} })
+  ])
+  t.equal(answer.status, 500)
+  t.strictSame(exchange.trace?.entries.map(({ plugin, hook, decision }) => `${plugin} ${hook} ${decision}`), [
+    'outer request next', 'waiting request next', 'failing request failed', 'failing error next', 'helper error reply 503', 'outer response failed'
+  ])
+})
