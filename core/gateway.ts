@@ -4,6 +4,7 @@ import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest, ResponseSink } from './context.js'
 import { renderError } from './error-body.js'
 import type { Clock, Logger } from './host.js'
+import { stackOf } from './lib/as-error.js'
 import { hasEncodedSlash } from './lib/path.js'
 import { createSecretMatcher } from './lib/secret-matcher.js'
 import { createSlices } from './lib/slices.js'
@@ -109,7 +110,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
         this.replace(project, successor)
         if (slices.due()) await slices.next()
       }
-      before.fallbackPipeline.close().catch((error: unknown) => { this.options.log.error({ error: String(error) }, 'a plugin failed to close') })
+      before.fallbackPipeline.close().catch((error: unknown) => { this.options.log.error({ error: stackOf(error) }, 'a plugin failed to close') })
     }
     return { compiled, removed }
   }
@@ -251,7 +252,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   }
 
   bug (error: unknown, requestId: string, where: string): void {
-    this.options.log.error({ requestId, where, error: error instanceof Error ? error.stack ?? error.message : String(error) }, 'a bug ended a request')
+    this.options.log.error({ requestId, where, error: stackOf(error) }, 'a bug ended a request')
   }
 
   upstreamFailed (error: { code: string, details?: Readonly<Record<string, unknown>> | undefined, cause?: unknown }, requestId: string, target: string | null): void {

@@ -135,7 +135,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
   const refuseRaw = (socket: Duplex, connection: Connection, refusal: Refusal, head: Pick<EarlyRefusal, 'method' | 'target' | 'accept'>): void => {
     if (connection.poisoned) return
     connection.poisoned = true
-    answerRaw(socket, target.refuseEarly({ ...head, refusal, connection, httpVersion: '1.1' }))
+    answerRaw(socket, target.refuseEarly({ ...head, refusal, connection, httpVersion: '1.1' }), head.method === 'HEAD')
   }
 
   server.on('connect', (req: IncomingMessage, socket: Duplex) => {
@@ -157,7 +157,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
       if (error.code === 'HPE_INVALID_EOF_STATE' || (socket as Socket & { _httpMessage?: ServerResponse | null })._httpMessage?.headersSent === true || !body.breakOff(connection.failure)) socket.destroy()
       return
     }
-    const line = /^([A-Z]+) ([^ \r\n]+)/.exec(packet)
+    const line = /^([A-Z]+) ([^ \r\n]*)/.exec(packet)
     inTurn(socket, connection, () => { refuseRaw(socket, connection, refusal, { method: line?.[1] ?? '', target: line?.[2]?.slice(0, 200) ?? '', accept: undefined }) })
   })
   return state
@@ -193,10 +193,10 @@ function parserRefusal (code: string, packet: string): Refusal {
   return packet.includes('\r\n') ? FIELDS_OVERFLOW : TARGET_OVERFLOW
 }
 
-function answerRaw (socket: Duplex, rendered: RenderedRefusal): void {
+function answerRaw (socket: Duplex, rendered: RenderedRefusal, bodyless: boolean): void {
   let head = `HTTP/1.1 ${rendered.status} ${STATUS_CODES[rendered.status] ?? ''}\r\n`
   for (let i = 0; i < rendered.headers.length; i += 2) head += `${rendered.headers[i] as string}: ${rendered.headers[i + 1] as string}\r\n`
   socket.on('error', () => { socket.destroy() })
-  socket.write(`${head}content-length: ${Buffer.byteLength(rendered.body)}\r\nconnection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n${rendered.body}`)
+  socket.write(`${head}content-length: ${Buffer.byteLength(rendered.body)}\r\nconnection: close\r\ndate: ${new Date().toUTCString()}\r\n\r\n${bodyless ? '' : rendered.body}`)
   endGently.call(socket)
 }

@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream'
 import type { Forward, GatewayRequest, ResponseDraft } from '../context.js'
+import { asError } from '../lib/as-error.js'
 import { HeaderList } from '../lib/header-list.js'
 
 /** Fields that describe the bytes of a body: wrong once the body is another one (RFC 9110 section 8, RFC 9530). */
@@ -28,7 +29,7 @@ function guardStream (stream: Duplex): Duplex {
     try {
       _write.call(this, chunk, encoding, done)
     } catch (error) {
-      done(error instanceof Error ? error : new Error(String(error)))
+      done(asError(error))
     }
   }
   return stream.on('error', ignoreError)

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.js'
+import { asError } from '../lib/as-error.js'
 import { Refusal, Reply, refuse } from '../reply.js'
 import type { CompiledPipeline, ErrorHook, RequestHook, StepInfo } from './compile.js'
 import { ContextBase, asContext, type HookContext } from './context-base.js'
@@ -91,7 +92,7 @@ export abstract class StepRunner extends ContextBase {
   /** A step or (position = number of steps) the upstream failed: error hooks of the steps entered, innermost first. */
   protected failStep (error: unknown, position: number): void {
     this.reportBug(error, position)
-    this.runError(error instanceof Error ? error : new Error(String(error)), position, 0)
+    this.runError(asError(error), position, 0)
   }
 
   private runError (error: Error, failedAt: number, from: number): void {
