@@ -1,5 +1,6 @@
 import { CompiledProject } from './compiled-project.js'
 import { endpointRoutes } from './endpoints.js'
+import { stackOf } from './lib/as-error.js'
 import { ConfigError, GatewayError } from './errors.js'
 import type { Host } from './host.js'
 import { createFindingSet } from './finding-set.js'
@@ -81,7 +82,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     const fallback = fallbackRoute(config.name, rest, services.statsFor(config.name, null))
     return new CompiledProject({
       config, hash, fallback, statsOf: [null, ...routes.map((route) => route.config.id)], pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
-      onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: String(error) }, 'a plugin failed to close') }
+      onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: stackOf(error) }, 'a plugin failed to close') }
     })
   } catch (error) {
     for (const upstream of upstreams.values()) upstream.release()

@@ -177,7 +177,10 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
   relayEnd (trailers: string[] | null): void {
     this.relayEnded = true
     this.trailers = trailers
-    if (this.collected !== null) { void this.answerCollected(Buffer.concat(this.collected)); return }
+    if (this.collected !== null) {
+      this.answerCollected(Buffer.concat(this.collected)).catch((error: unknown) => { this.failStep(error, this.compiled.pipeline.steps.length) })
+      return
+    }
     if (!this.sent) return
     if (this.entry !== null) this.entry.end()
     else this.sink.end(trailers)

@@ -201,7 +201,8 @@ export abstract class StepRunner extends ContextBase {
       this.forget()
       act()
     }
-    promise.then((value) => { settle(() => { onValue(value) }) }, (error: unknown) => { settle(() => { onError(error) }) })
+    // Also for a thenable that is none of Node's, and throws.
+    Promise.resolve(promise).then((value) => { settle(() => { onValue(value) }) }, (error: unknown) => { settle(() => { onError(error) }) })
   }
 
   /** Waits for a hook's promise, as long as `limit` allows. Only the first of value, error and time-out counts. */

@@ -1,7 +1,7 @@
 import { Transform } from 'node:stream'
 import { test, type Test } from 'tap'
 import { Type } from 'typebox'
-import { definePlugin, Reply, reply } from '../../../core/index.js'
+import { definePlugin, refuse, Reply, reply } from '../../../core/index.js'
 import type { Plugin, PluginInstance } from '../../../core/plugin.js'
 import { createInstances, closeInstances, CreateError } from '../../../core/pipeline/instances.js'
 import type { Host } from '../../../core/host.js'
@@ -114,6 +114,21 @@ test('pipeline: a value that no hook may return is a bug, never a yes', async (t
         t.match(bugs[bugs.length - 1], new RegExp(`"where":"stray".*the ${hook} hook returned`))
       }
     }
+  }
+})
+
+test('pipeline: whatever a hook throws or promises, it is a 500 and a line in the log', async (t) => {
+  const unshowable = Object.create(null) as object
+  const thenable = { then () { throw new Error('no promise at all') } }
+  const silent = Object.assign(new Error(), { stack: undefined })
+  for (const hooks of [
+    { request () { throw unshowable } }, { request: () => Promise.reject(unshowable as Error) }, { request () { throw undefined } }, { request () { throw Symbol('x') } },
+    { response () { throw unshowable } }, { request: () => thenable }, { response: () => thenable }, { request () { throw silent } },
+    { request: () => refuse('CONFLICT', { details: { circular: thenable, big: 10n } }) }
+  ] as unknown as PluginInstance[]) {
+    const { port, bugs } = await start(t, [makePlugin('odd', hooks)])
+    const { status } = await ask(port, '/x')
+    t.ok(status === 500 ? bugs.length === 1 : status === 409 && bugs.length === 0, `${status}`)
   }
 })
 
