@@ -69,7 +69,8 @@ export class Http1Sink implements ResponseSink {
     this.closed = true
     this.heldHeaders = null
     if (this.body !== null && !this.body.complete) this.body.abandon()
-    this.onClose?.(this.res.writableFinished, this.unwritable)
+    // To Node an answer is finished, too, when its connection was destroyed with the rest of it inside.
+    this.onClose?.(this.res.writableFinished && !(this.limited && this.res.req.socket.destroyed), this.unwritable)
     this.connection.done()
     if (this.limited) this.unlimit()
   }
