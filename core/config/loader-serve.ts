@@ -3,8 +3,9 @@ import type { MessagePort } from 'node:worker_threads'
 import type { Finding } from '../errors.js'
 import { packHashes, packNames, unpackNames, type FromConfigThread, type LoadOutcome, type LoadRequest, type ProjectPart, type ToConfigThread } from './loader-protocol.js'
 
-/** So many routes make a message; a project without routes counts as some too. */
+/** So many routes make a message; a project without routes counts as some too. Where nothing is served yet, no request has to wait for a large one. */
 const ROUTES_PER_BATCH = 100
+const ROUTES_PER_FIRST_BATCH = 1_000
 const ROUTES_PER_PROJECT = 3
 /** More findings than anybody reads are counted, not listed. */
 const MOST_FINDINGS = 1_000
@@ -34,7 +35,7 @@ export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest
         return
       }
       const hashes = packHashes(mapHashes(outcome.projects))
-      const batches = batchesOf(changedProjects(outcome.projects, message.known))
+      const batches = batchesOf(changedProjects(outcome.projects, message.known), message.known.length === 0 ? ROUTES_PER_FIRST_BATCH : ROUTES_PER_BATCH)
       delivery = { id, batches, upcoming: batches.next().value }
       send({ type: 'loaded', id, root, rootHash, files, hashes, authorPlugins: [...outcome.authorPlugins.values()] })
     } else if (message.type === 'locate') {
@@ -85,9 +86,9 @@ function changedProjects (projects: Projects, known: readonly string[]): Project
 }
 
 /** Cuts projects into messages of about the same size; a project larger than one goes in several. */
-function * batchesOf (projects: Projects): Generator<readonly ProjectPart[], undefined> {
+function * batchesOf (projects: Projects, routesPerBatch: number): Generator<readonly ProjectPart[], undefined> {
   let parts: ProjectPart[] = []
-  let room = ROUTES_PER_BATCH
+  let room = routesPerBatch
   for (const [name, { hash, config: whole }] of projects) {
     const { routes, ...config } = whole
     for (let from = 0, first = true; first || from < routes.length; first = false) {
@@ -98,7 +99,7 @@ function * batchesOf (projects: Projects): Generator<readonly ProjectPart[], und
       if (room > 0) continue
       yield parts
       parts = []
-      room = ROUTES_PER_BATCH
+      room = routesPerBatch
     }
   }
   if (parts.length > 0) yield parts

@@ -24,7 +24,7 @@ export interface UsableConfig {
   /** Authors' plugins by their file: import these bundles, they are what was checked. */
   authorPlugins: ReadonlyMap<string, AuthorPluginBundle>
   /**
-   * The projects that were not known with this hash, about 100 routes at a time. The next are asked for when the loop comes round, and, where some
+   * The projects that were not known with this hash, about 100 routes at a time (more of them where none were known). The next are asked for when the loop comes round, and, where some
    * projects were known (requests are being served), after a pause twice as long as the last ones took: two thirds of the time stay for the requests.
    * Can be read once. Throws ConfigError when the thread is lost or a later load has begun.
    */

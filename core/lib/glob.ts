@@ -30,12 +30,20 @@ function walk (directory: string, [part, ...rest]: readonly string[], found: Set
     }
     return
   }
-  const names = isGlob(part) ? list(directory).map((entry) => entry.name).filter(nameMatcher(part)) : [part]
-  for (const name of names) {
-    const place = path.join(directory, name)
-    if (rest.length > 0) walk(place, rest, found, folders)
-    else if (mayBeFile(place)) found.add(place)
+  if (!isGlob(part)) {
+    step(path.join(directory, part), null, rest, found, folders)
+    return
   }
+  const matches = nameMatcher(part)
+  for (const entry of list(directory)) {
+    if (matches(entry.name)) step(path.join(directory, entry.name), entry, rest, found, folders)
+  }
+}
+
+function step (place: string, entry: Dirent | null, rest: readonly string[], found: Set<string>, folders: Set<string>): void {
+  if (rest.length > 0) walk(place, rest, found, folders)
+  // The listing says it of all but links and what other file systems do not tell.
+  else if (entry?.isFile() === true || (entry?.isDirectory() !== true && mayBeFile(place))) found.add(place)
 }
 
 /** What can not be looked at stays in, so that reading it says why. */

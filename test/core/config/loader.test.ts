@@ -57,15 +57,18 @@ test('loader: gives the root, the names of all projects, and those that are not 
 test('loader: the projects come in batches of limited size, a large one in stretches', async (t) => {
   const names = Object.fromEntries(Array.from({ length: 100 }, (_, index) => [`p${index}`, '1']))
   const { loader } = story(t, { ...names, huge: '1', last: '1' }, { env: { ROUTES: '10' } })
-  const load = usable(await loader.load(NONE))
-  const batches: (readonly LoadedProject[])[] = []
-  for await (const batch of load.projects) batches.push(batch)
-  const projects = batches.flat()
-  t.equal(projects.length, 102)
-  t.ok(batches.every((batch) => batch.reduce((sum, { name, config }) => sum + (name === 'huge' ? 0 : config.routes.length), 0) <= 200))
-  const huge = projects.find(({ name }) => name === 'huge')
-  t.strictSame(huge?.config, madeUpProject('huge', 1_234, '1'), 'put together again in order')
-  t.equal(projects.at(-1)?.config.routes.length, 10)
+  const largest = (batches: readonly (readonly LoadedProject[])[]): number => Math.max(...batches.map((batch) => batch.reduce((sum, { name, config }) => sum + (name === 'huge' ? 0 : config.routes.length), 0)))
+  for (const [known, most, when] of [[new Map([['p0', 'another']]), 200, 'while something is served'], [NONE, 1_200, 'before']] as const) {
+    const load = usable(await loader.load(known))
+    const batches: (readonly LoadedProject[])[] = []
+    for await (const batch of load.projects) batches.push(batch)
+    const projects = batches.flat()
+    t.equal(projects.length, 102, when)
+    t.ok(largest(batches) <= most)
+    const huge = projects.find(({ name }) => name === 'huge')
+    t.strictSame(huge?.config, madeUpProject('huge', 1_234, '1'), 'put together again in order')
+    t.equal(projects.at(-1)?.config.routes.length, 10)
+  }
 })
 
 test('loader: projects without routes arrive too', async (t) => {
