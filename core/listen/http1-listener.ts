@@ -115,6 +115,7 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
     // Node hands over every request with an Upgrade field raw: its body, if it has one, was never parsed.
     if (request.body !== null) { refuseRequest(req, res, connection, UPGRADE_WITH_BODY); return }
+    if (target.isOwn(request)) { own(req, res); return }
     const sink = new Http1Sink(res, null, state, connection)
     sink.allowTunnel(upgrading)
     target.handle(request, sink)

@@ -1,8 +1,12 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { Type } from 'typebox'
 import { definePlugin } from '../../../core/index.js'
 import { startGateway, type TestGatewayOptions } from '../../fixtures/gateway.js'
 import { openSocket, sendRaw } from '../../fixtures/raw-client.js'
+import { startSluice } from '../../fixtures/sluice-process.js'
+import { tempDir } from '../../fixtures/temp-dir.js'
 import { createRawUpstream, createUpstream } from '../../fixtures/upstream.js'
 import { createTunnelUpstream, gone, handshake, openTunnel, SocketReader, switching } from '../../fixtures/web-socket.js'
 
@@ -54,6 +58,17 @@ test('websocket: only GET on HTTP/1.1 with exactly one token tunnels; the rest g
     t.same(responses.map(({ status, body }) => [status, body.toString()]), [[200, 'ok']], why)
     const seen = upstream.requests[upstream.requests.length - 1]
     t.same(seen?.values('upgrade'), [], `${why}: the upstream is not asked to switch`)
+  }
+})
+
+test('websocket: the gateway\'s own routes answer a client that would rather speak something else', async (t) => {
+  const cwd = tempDir(t)
+  writeFileSync(join(cwd, 'gateway.yaml'), 'listen: { host: 127.0.0.1, port: 0, health: true }\naccessLog: false\n')
+  const port = await startSluice(t, ['start', '-c', 'gateway.yaml', '--json'], { cwd }).port('data')
+  for (const token of ['h2c', 'websocket']) {
+    const { responses, closed } = await sendRaw(port, handshake('/health', { Upgrade: token, 'HTTP2-Settings': 'AAMAAABkAAQAoAAAAAIAAAAA' }) + SMUGGLED, { untilClose: true })
+    t.same(responses.map(({ status, body }) => [status, body.toString()]), [[200, '{"status":"ok"}']], token)
+    t.ok(closed)
   }
 })
 
