@@ -1,5 +1,6 @@
 import { test } from 'tap'
 import { connect } from 'node:tls'
+import { sendRaw } from '../../fixtures/raw-client.js'
 import { startStrict } from '../../fixtures/refusals.js'
 import { parseResponses, type RawResponse } from '../../fixtures/raw-response.js'
 import { service } from '../../fixtures/services.js'
@@ -35,4 +36,15 @@ test('strict: the Host field has to be what the client named in TLS', { skip }, 
 
   const behind = await startStrict(t, { listen: { tls, trustedProxies: ['127.0.0.1'] } })
   t.equal((await askOver(behind.port, authority.ca, 'gateway.internal', 'a.example'))?.status, 200, 'a trusted proxy names the gateway, and says whom it speaks for')
+})
+
+test('strict: a TLS handshake that does not come is not waited for', { skip }, async (t) => {
+  const { certFile, keyFile } = createAuthority(tempDir(t)).issue('one', ['a.example'])
+  const gateway = await startStrict(t, { listen: { tls: { certificates: [{ hosts: [], certFile, keyFile }], minVersion: 'TLSv1.2' }, limits: { headersMs: 300 } } })
+  for (const [name, bytes] of [['nothing', ''], ['half a hello', '\x16\x03\x01\x02\x00\x01\x00'], ['plain HTTP', 'GET / HTTP/1.1\r\nHost: a.example\r\n\r\n']] as const) {
+    const { closed, timedOut } = await sendRaw(gateway.port, Buffer.from(bytes, 'latin1'), { untilClose: true, timeoutMs: 3_000 })
+    t.same([closed, timedOut], [true, false], name)
+  }
+  t.same(gateway.handled, [])
+  t.same(gateway.bugs, [])
 })
