@@ -95,9 +95,12 @@ async function start (flags: StartFlags): Promise<void> {
 
 function obeySignals (fleet: Fleet, closeAdmin: () => Promise<void>, log: { info (fields: object, message: string): void, error (fields: object, message: string): void }): void {
   let stopping = false
+  let atOnce = false
   const exit = (code: number): void => { process.exit(code) }
   const stop = (signal: string): void => {
     if (stopping) {
+      // What is cut off now ends the graceful stop as well: that one must not call it clean.
+      atOnce = true
       setTimeout(exit, AT_ONCE_MS, EXIT.cutOff)
       void fleet.kill().finally(() => { exit(EXIT.cutOff) })
       return
@@ -106,7 +109,7 @@ function obeySignals (fleet: Fleet, closeAdmin: () => Promise<void>, log: { info
     log.info({ signal }, 'stopping; a second signal ends at once')
     fleet.stop().then(async (clean) => {
       await Promise.race([closeAdmin(), delay(AT_ONCE_MS)])
-      exit(clean ? EXIT.ok : EXIT.cutOff)
+      exit(clean && !atOnce ? EXIT.ok : EXIT.cutOff)
     }).catch((error: unknown) => {
       log.error({ error: String(error) }, 'stopping failed')
       exit(EXIT.cutOff)
