@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -22,7 +23,7 @@ export async function startMemorySubject (): Promise<MemorySubject> {
   const cli = fileURLToPath(new URL('../../bin/sluice.js', import.meta.url))
   const children: BenchChild[] = []
   const start = async (...args: string[]): Promise<number> => {
-    const child = startChild({ args: [cli, ...args], core: null })
+    const child = startChild({ args: [cli, ...args], core: null, env: { SLUICE_ADMIN_TOKEN: 'bench-memory-token-0123456789' } })
     children.unshift(child)
     return (await child.waitFor(({ event, listener }) => event === 'ready' && listener !== 'admin'))['port'] as number
   }
@@ -34,6 +35,7 @@ export async function startMemorySubject (): Promise<MemorySubject> {
     const origin = await start('echo', '--port', '0', '--json')
     const file = join(folder, 'gateway.config.yaml')
     writeFileSync(file, `listen: { host: 127.0.0.1, port: 0 }
+admin: { host: 127.0.0.1, port: 0 }
 state: { embedded: { path: ${JSON.stringify(join(folder, 'state'))} } }
 accessLog: false
 plugins: [ security-headers ]
@@ -94,6 +96,7 @@ export async function measureSlowReaders (subject: MemorySubject, count: number,
       socket.write(`GET /bytes/${bytes} HTTP/1.1\r\nHost: a\r\n\r\n`)
       sockets.push(socket)
     }
+    await Promise.all(sockets.map((socket) => once(socket, 'readable')))
     for (let i = 0; i < seconds * 4; i++) {
       for (const socket of sockets) {
         if (socket.destroyed) throw new Error('the gateway let go of a reader')
