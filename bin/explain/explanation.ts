@@ -39,7 +39,7 @@ export interface ExplainedRefusal {
 export interface ExplainedRun {
   readonly decisions: readonly TraceEntry[]
   readonly answer: { readonly status: number, readonly headers: readonly (readonly [string, string])[], readonly bytes: number, readonly complete: boolean }
-  /** What reached an upstream, or null. */
+  /** What was sent to an upstream (the path with the target's own in front), or null. */
   readonly forwarded: { readonly target: string, readonly method: string, readonly path: string, readonly query: string } | null
   readonly durationMs: number
   readonly upstreamMs: number | null

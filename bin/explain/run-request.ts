@@ -17,11 +17,11 @@ export async function runRequest (gateway: Gateway, request: GatewayRequest, tim
   exchange.begin()
   const answer = await sink.done
   clearTimeout(timer)
-  const { outcome, forward, trace } = exchange
+  const { outcome, forward, relay, trace } = exchange
   return {
     decisions: trace?.entries ?? [],
     answer: { status: answer.status, headers: [...answer.headers], bytes: answer.body.length, complete: answer.complete },
-    forwarded: outcome.target === null ? null : { target: outcome.target, method: forward.method, path: forward.path, query: forward.query },
+    forwarded: outcome.target === null ? null : { target: outcome.target, method: forward.method, path: `${relay?.target?.basePath ?? ''}${forward.path}`, query: forward.query },
     durationMs: outcome.durationMs,
     upstreamMs: outcome.upstreamMs,
     errorCode: outcome.errorCode,

@@ -134,7 +134,7 @@ test('explain: --run sends it through the pipeline to the real upstream and tell
   const told = await explained(t, file, 'POST', 'http://shop.test/api/items/5?x=1', { run: true, data: 'hello', env: { UP: upstream.url }, headers: ['content-type: text/plain', 'origin: http://page.test'] })
   t.equal(told.code, 0)
   t.strictSame(told.run?.decisions.filter(({ hook }) => hook === 'request').map(({ plugin, decision }) => [plugin, decision]), [['ip-restriction', 'next'], ['headers', 'next']])
-  t.match(told.run, { answer: { status: 200, complete: true, bytes: Number }, forwarded: { target: upstream.url, method: 'POST', path: '/api/items/5', query: 'x=1' }, errorCode: null })
+  t.match(told.run, { answer: { status: 200, complete: true, bytes: Number }, forwarded: { target: upstream.url, method: 'POST', path: '/base/api/items/5', query: 'x=1' }, errorCode: null })
   t.ok(told.run?.answer.headers.some(([name]) => name === 'x-request-id'))
   const [seen] = upstream.requests
   t.strictSame([upstream.requests.length, seen?.method, seen?.target, seen?.body.toString(), seen?.values('x-edge')], [1, 'POST', '/base/api/items/5?x=1', 'hello', ['2']])
