@@ -1,6 +1,7 @@
 import type { RequestContext, ResponseContext, LogContext, BodyMode, Decision, Pass, PluginInstance } from '../plugin.js'
 import type { ConfigPath } from '../errors.js'
 import { parseSize } from '../lib/units.js'
+import { Reply } from '../reply.js'
 import { closeInstances, createInstances, CreateError, type HostFactory } from './instances.js'
 import type { ResolvedUse } from './order.js'
 
@@ -127,7 +128,18 @@ async function nothingToClose (): Promise<void> {}
 function endpointOnly (instance: PluginInstance, endpoint: string, step: ResolvedUse): PluginInstance {
   const handler = instance.endpoints?.[endpoint]
   if (handler === undefined) throw new CreateError(step, new TypeError(`it declares the endpoint "${endpoint}" and its create returns no handler for it`))
-  return { request: handler, close: () => instance.close?.() }
+  // Behind it there is nothing: what would let another step through is no answer here.
+  const replyOf = (decision: unknown): Reply => {
+    if (decision instanceof Reply) return decision
+    throw new TypeError(`the endpoint "${endpoint}" gave no Reply`)
+  }
+  return {
+    request (ctx) {
+      const decision = handler.call(instance.endpoints, ctx)
+      return decision instanceof Promise ? decision.then(replyOf) : replyOf(decision)
+    },
+    close: () => instance.close?.()
+  }
 }
 
 function bufferOf (mode: BodyMode): BufferPlan | null {
