@@ -52,7 +52,7 @@ test('endpoints: a plugin serves its own paths in its project, behind the steps 
   t.same(bugs, [])
   const silent = await ask(port, '/api/silent')
   t.match([silent.status, errorOf(silent).code], [500, 'INTERNAL_ERROR'], 'an endpoint that gives no answer is a bug')
-  t.match(bugs, [/endpoint "silent" .*no Reply/])
+  t.match(bugs, [/"where":"login".*silent.* gave no Reply/])
   t.equal(upstream.requests.length, 0)
   const before = closed.length
   await reload({ upstreamUrl: upstream.url, routes: [{ path: '/*' }] })
