@@ -144,3 +144,28 @@ test('aborts: a client that goes before there is a connection costs the upstream
   await over
   t.same(gateway.bugs, [])
 })
+
+test('aborts: a client that goes while its request waits for a connection leaves that one to the others', async (t) => {
+  let finish = (): void => {}
+  const upstream = await createUpstream((req, res) => {
+    if (req.url === '/first') finish = () => { res.end('first') }
+    else res.end(req.url)
+  })
+  t.teardown(() => upstream.close())
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, upstream: { connections: 1 }, routes: [{ path: '/*' }], redact: [] })
+  const arrived = once(upstream.server, 'request')
+  const first = sendRaw(gateway.port, 'GET /first HTTP/1.1\r\nHost: a\r\n\r\n', { settleMs: 0 })
+  await arrived
+  const gone = await openSocket(gateway.port)
+  gone.write('GET /gone HTTP/1.1\r\nHost: a\r\n\r\n')
+  const third = sendRaw(gateway.port, 'GET /third HTTP/1.1\r\nHost: a\r\n\r\n', { settleMs: 0 })
+  await new Promise((resolve) => { setTimeout(resolve, 100) })
+  gone.destroy()
+  t.match(await record(gateway), { path: '/gone', complete: false })
+  finish()
+  t.equal((await first).responses[0]?.body.toString(), 'first')
+  t.equal((await third).responses[0]?.body.toString(), '/third')
+  t.same(upstream.requests.map(({ target }) => target), ['/first', '/third'])
+  t.equal(upstream.connections(), 1)
+  t.same(gateway.bugs, [])
+})
