@@ -16,6 +16,8 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 const dist = join(root, 'dist')
 const rawTap = join(root, '.tap', 'run.tap')
 const report = join(root, '.tap', 'report', 'coverage-final.json')
+/** What one file may take: enough for the longest on a machine that does something else too, and the end of one that hangs. */
+const FILE_SECONDS = 180
 /** What is shipped, and so should be loaded by some test. */
 const SHIPPED = ['core', 'plugins', 'routes', 'bin']
 
@@ -39,7 +41,7 @@ const stream = createTally(required, ({ name, ok, passed, failed, skipped, timeM
 
 // tap's own --output-file beside the tap reporter writes every line twice to stdout, so the copy for whoever looks into a failure is made here.
 const copy = createWriteStream(rawTap)
-const tap = spawn(process.execPath, [tapCli(), '--jobs=2', '--no-color', '--reporter=tap', '--coverage-report=json', ...chosen],
+const tap = spawn(process.execPath, [tapCli(), '--jobs=2', `--timeout=${FILE_SECONDS}`, '--no-color', '--reporter=tap', '--coverage-report=json', ...chosen],
   { cwd: root, stdio: ['ignore', 'pipe', 'inherit'] })
 tap.stdout.setEncoding('utf8').on('data', (chunk: string) => { copy.write(chunk); stream.write(chunk) })
 const [code] = await once(tap, 'close') as [number | null]
