@@ -37,13 +37,13 @@ interface Story {
   write (name: string, text: string): void
 }
 
-async function story (t: Test, root: string = ROOT, args: readonly string[] = []): Promise<Story> {
+async function story (t: Test, root: string = ROOT, covered = false): Promise<Story> {
   const cwd = tempDir(t)
   const write = (name: string, text: string): void => { writeFileSync(join(cwd, name), text) }
   mkdirSync(join(cwd, 'projects'))
   write('gateway.config.yaml', root)
   write('projects/a.yaml', project('a', '1'))
-  const sluice = startSluice(t, ['start', '--json', ...args], { cwd, env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+  const sluice = startSluice(t, ['start', '--json'], { cwd, covered, env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const [data, admin] = [await sluice.port('data'), await sluice.port('admin')]
   const get = async (host: string, path = '/fixed'): Promise<string | number> => {
     // fetch does not let one choose the Host field.
@@ -134,7 +134,7 @@ test('reload: SIGHUP reloads, and opens log files anew', async (t) => {
 })
 
 test('reload: a bad change keeps the old one serving, whole, and is told by log, metrics, status and answer', async (t) => {
-  const { sluice, get, write, admin, becomes } = await story(t)
+  const { sluice, get, write, admin, becomes } = await story(t, ROOT, true)
   t.match((await admin('/status')).json(), { lastReload: null })
   write('projects/a.yaml', project('a', '2', '    upstrems: {}\n'))
   // Good in itself, but nothing of a configuration is taken when something of it is wrong.

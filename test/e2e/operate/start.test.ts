@@ -23,7 +23,7 @@ environments:
 test('start: tells each listener in a line, serves, and keeps the admin token in a file of the user alone', async (t) => {
   const cwd = tempDir(t)
   writeFileSync(join(cwd, 'gateway.config.yaml'), CONFIG)
-  const sluice = startSluice(t, ['start'], { cwd })
+  const sluice = startSluice(t, ['start'], { cwd, covered: true })
   const url = await sluice.until(() => /^sluice: data listens on (http:\S+)$/m.exec(sluice.stdout())?.[1])
   const admin = await sluice.until(() => /^sluice: admin listens on (http:\S+)$/m.exec(sluice.stdout())?.[1])
   const tokenFile = await sluice.until(() => /^sluice: the admin token is in (\S+)$/m.exec(sluice.stdout())?.[1])

@@ -36,7 +36,7 @@ async function story (t: Test, config: string, args: readonly string[] = []): Pr
   authority.issue('shop', ['shop.example', '*.shop.example'])
   authority.issue('other', ['other.example', 'more.example'])
   writeFileSync(join(cwd, 'gateway.config.yaml'), config)
-  const sluice = startSluice(t, ['start', '--json', ...args], { cwd })
+  const sluice = startSluice(t, ['start', '--json', ...args], { cwd, covered: args.length === 0 })
   return { cwd, authority, sluice, data: await sluice.port('data'), redirect: await sluice.port('redirect') }
 }
 

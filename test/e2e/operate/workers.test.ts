@@ -34,11 +34,11 @@ interface Story {
   ask (path?: string): Promise<string>
 }
 
-async function story (t: Test, config: string, args: readonly string[] = []): Promise<Story> {
+async function story (t: Test, config: string, args: readonly string[] = [], covered = false): Promise<Story> {
   const cwd = tempDir(t)
   const write = (text: string): void => { writeFileSync(join(cwd, 'gateway.config.yaml'), text) }
   write(config)
-  const sluice = startSluice(t, ['start', '--json', ...args], { cwd, env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+  const sluice = startSluice(t, ['start', '--json', ...args], { cwd, covered, env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const [data, adminPort] = [await sluice.port('data'), await sluice.port('admin')]
   const admin = async (path: string, method = 'GET'): Promise<{ status: number, text: string }> => {
     const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`, { method, headers: { authorization: `Bearer ${TOKEN}` } })
@@ -86,7 +86,7 @@ test('workers: one that is killed is replaced, and the others serve meanwhile', 
 })
 
 test('workers: reload, metrics and stop cover all of them', async (t) => {
-  const { sluice, workers, ask, write, admin } = await story(t, projectText('1'))
+  const { sluice, workers, ask, write, admin } = await story(t, projectText('1'), [], true)
   for (let i = 0; i < 10; i++) await ask()
   const requests = parseExposition((await admin('/metrics')).text).get('sluice_requests_total')
   t.equal(requests?.samples.filter(({ labels }) => labels['route'] === 'v').reduce((sum, { value }) => sum + value, 0), 10, 'requests of both are added up')
