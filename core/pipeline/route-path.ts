@@ -22,7 +22,7 @@ const PARAM = /^:[A-Za-z_][A-Za-z0-9_]*$/
 
 // The projects of many tenants have the same few paths: parsed once, they also share what came of it.
 const known = new Map<string, RoutePath | Problem>()
-const MAX_KNOWN = 1_000
+const MAX_KNOWN = 256
 
 /** Parses a route's path, or says what is wrong with it. */
 export function parseRoutePath (path: string): RoutePath | Problem {
