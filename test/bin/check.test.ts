@@ -16,6 +16,16 @@ function write (t: Test, files: Readonly<Record<string, string>>): string {
   return folder
 }
 
+interface Checked { code: number, stdout: string, lines: string[] }
+
+/** Checks a file of a folder, in this process; what it prints, with the file named as from inside the folder. */
+async function checked (folder: string, file = 'gateway.config.yaml', environment: string | null = null, json = false): Promise<Checked> {
+  const terminal = keepTerminal()
+  const code = await check({ file: join(folder, file), environment, json }, terminal)
+  const lines = terminal.out.map((line) => line.replaceAll(`${folder}/`, ''))
+  return { code, stdout: `${lines.join('\n')}\n`, lines }
+}
+
 const GOOD = `projects:
   one: { basePath: /one, upstreams: { up: { targets: [ "http://127.0.0.1:9" ] } }, routes: [ { match: { path: /a }, upstream: up }, { match: { path: /b }, upstream: up } ] }
   two: { basePath: /two, routes: [ { match: { path: /a }, plugins: [ { respond: { body: hi } } ] } ] }
@@ -34,10 +44,10 @@ projects:
 
 test('check: the shipped configuration and the example pass, with a summary', async (t) => {
   t.strictSame(await runCli(t, ['check']), { code: 0, signal: null, stdout: 'gateway.config.yaml: 1 project, 1 route: no findings\n', stderr: '' })
-  const example = await runCli(t, ['check', 'examples/orders/gateway.config.yaml', '--env', 'test'])
+  const example = await checked(REPOSITORY.replace(/\/$/, ''), 'examples/orders/gateway.config.yaml', 'test')
   t.match(example, { code: 0, stdout: /^examples\/orders\/gateway\.config\.yaml: 1 project, \d+ routes: no findings\n$/ })
   const folder = write(t, { 'gateway.config.yaml': GOOD })
-  t.equal((await runCli(t, ['check'], { cwd: folder })).stdout, 'gateway.config.yaml: 2 projects, 3 routes: no findings\n')
+  t.equal((await checked(folder)).stdout, 'gateway.config.yaml: 2 projects, 3 routes: no findings\n')
 })
 
 test('check: every finding is a line with its place, what is wrong and what to do', async (t) => {
@@ -56,7 +66,7 @@ test('check: every finding is a line with its place, what is wrong and what to d
 
 test('check: --json gives findings as objects, one shape for good and bad', async (t) => {
   const folder = write(t, { 'good.yaml': GOOD, 'bad.yaml': BAD })
-  const good = await runCli(t, ['check', 'good.yaml', '--json'], { cwd: folder })
+  const good = await checked(folder, 'good.yaml', null, true)
   t.equal(good.code, 0)
   t.strictSame(JSON.parse(good.stdout), { ok: true, file: 'good.yaml', environment: null, projects: 2, routes: 3, findings: [] })
   const bad = await runCli(t, ['check', 'bad.yaml', '--json'], { cwd: folder })
@@ -70,9 +80,9 @@ test('check: --json gives findings as objects, one shape for good and bad', asyn
 test('check: a file that is missing, a folder, unreadable or empty is a finding', async (t) => {
   const folder = write(t, { 'locked.yaml': GOOD, 'empty.yaml': '', 'folder/x.yaml': '' })
   const findings = async (file: string): Promise<string> => {
-    const terminal = keepTerminal()
-    t.equal(await check({ file: join(folder, file), environment: null, json: false }, terminal), 1, file)
-    return terminal.out.join('\n')
+    const { code, stdout } = await checked(folder, file)
+    t.equal(code, 1, file)
+    return stdout
   }
   t.match(await findings('missing.yaml'), /missing\.yaml:1:1 .*there is no such file \(name a file that exists/)
   t.match(await findings('folder'), /it is a folder \(name a file/)
@@ -83,17 +93,15 @@ test('check: a file that is missing, a folder, unreadable or empty is a finding'
 
 test('check: with --env or SLUICE_ENV the overlay counts, and an unknown one is a finding', async (t) => {
   const folder = write(t, { 'gateway.config.yaml': `${GOOD}environments: { staging: { projects: { two: { routes: [ { match: { path: /a }, upstream: nowhere } ] } } } }\n` })
-  t.equal((await runCli(t, ['check'], { cwd: folder })).code, 0)
-  t.match(await runCli(t, ['check', '--env', 'staging'], { cwd: folder }), { code: 1, stdout: /nowhere/ })
+  t.equal((await checked(folder)).code, 0)
+  t.match(await checked(folder, 'gateway.config.yaml', 'staging'), { code: 1, stdout: /nowhere/ })
   t.match(await runCli(t, ['check'], { cwd: folder, env: { SLUICE_ENV: 'staging' } }), { code: 1, stdout: /nowhere/ })
-  t.match(await runCli(t, ['check', '-e', 'stagin'], { cwd: folder }), { code: 1, stdout: /there is no environment "stagin".*did you mean "staging"/ })
+  t.match(await checked(folder, 'gateway.config.yaml', 'stagin'), { code: 1, stdout: /there is no environment "stagin".*did you mean "staging"/ })
   t.match(await runCli(t, ['check', '--env', ''], { cwd: folder, env: { SLUICE_ENV: 'staging' } }), { code: 0 }, 'an empty name is none')
-  t.match(await runCli(t, ['check'], { cwd: folder, env: { SLUICE_ENV: '', SLUICE_CONFIG: '' } }), { code: 0 })
   t.match(await runCli(t, ['check'], { cwd: '/', env: { SLUICE_CONFIG: join(folder, 'gateway.config.yaml') } }), { code: 0 })
 })
 
 const PICKY = `import { Type, definePlugin } from 'sluice'
-setInterval(() => {}, 1000)
 export default definePlugin({
   name: 'picky',
   stage: 'edge',
@@ -120,9 +128,10 @@ projects:
     plugins: [ ${use(broken)} ]
     routes: [ { match: { path: /a }, plugins: [ { respond: { body: hi } } ] }, { match: { path: /b }, plugins: [ { respond: { body: hi } } ] } ]
 `
-  const folder = write(t, { 'good.yaml': config(false), 'bad.yaml': config(true), 'picky.ts': PICKY, 'order.yaml': 'plugins: [ { use: ./needy.ts } ]\nprojects: { a: { routes: [ { match: { path: / }, plugins: [ { respond: { body: hi } } ] } ] } }\n', 'needy.ts': PICKY.replace("'picky'", "'needy'").replace("stage: 'edge',", "stage: 'authorize', requires: ['consumer'],") })
-  t.match(await runCli(t, ['check', 'good.yaml'], { cwd: folder }), { code: 0, stdout: 'good.yaml: 2 projects, 5 routes: no findings\n' })
-  const { code, stdout } = await runCli(t, ['check', 'bad.yaml'], { cwd: folder })
+  const folder = write(t, { 'bad.yaml': config(true), 'picky.ts': PICKY, 'order.yaml': 'plugins: [ { use: ./needy.ts } ]\nprojects: { a: { routes: [ { match: { path: / }, plugins: [ { respond: { body: hi } } ] } ] } }\n', 'needy.ts': PICKY.replace("'picky'", "'needy'").replace("stage: 'edge',", "stage: 'authorize', requires: ['consumer'],") })
+  const lingering = write(t, { 'good.yaml': config(false), 'picky.ts': `${PICKY}setInterval(() => {}, 1000)\n` })
+  t.match(await runCli(t, ['check', 'good.yaml'], { cwd: lingering }), { code: 0, stdout: 'good.yaml: 2 projects, 5 routes: no findings\n' })
+  const { code, stdout } = await checked(folder, 'bad.yaml')
   t.equal(code, 1)
   t.strictSame(stdout.trimEnd().split('\n'), [
     'bad.yaml:6:43 projects.one.routes[0].plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
@@ -130,7 +139,7 @@ projects:
     'bad.yaml:11:16 projects.two.plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
     'bad.yaml: 3 findings'
   ])
-  t.match(await runCli(t, ['check', 'order.yaml'], { cwd: folder }), { code: 1, stdout: /^order\.yaml:1:12 plugins\[0\]: plugin "needy" needs "consumer", which no plugin before it fills \(add a plugin that provides "consumer"/ })
+  t.match(await checked(folder, 'order.yaml'), { code: 1, stdout: /^order\.yaml:1:12 plugins\[0\]: plugin "needy" needs "consumer", which no plugin before it fills \(add a plugin that provides "consumer"/ })
 })
 
 test('check: as a function it paints for people, and says the same without', async (t) => {
@@ -151,5 +160,5 @@ test('check: a key that TLS does not take is a finding before start meets it', {
 ${GOOD}`, 'openssl.cnf': '[req]\ndistinguished_name = dn\n[dn]\n' })
   const at = (name: string): string => join(folder, name)
   execFileSync('openssl', ['req', '-config', at('openssl.cnf'), '-x509', '-newkey', 'rsa:512', '-noenc', '-days', '2', '-subj', '/CN=weak', '-keyout', at('weak.key'), '-out', at('weak.crt')], { stdio: 'ignore' })
-  t.match(await runCli(t, ['check'], { cwd: folder }), { code: 1, stdout: /^gateway\.config\.yaml:2:3 listen\.tls: certificate .*weak\.crt with key .*weak\.key can not be used: .*too small \(check that both are PEM and belong together\)\n/ })
+  t.match(await checked(folder), { code: 1, stdout: /^gateway\.config\.yaml:2:3 listen\.tls: certificate .*weak\.crt with key .*weak\.key can not be used: .*too small \(check that both are PEM and belong together\)\n/ })
 })

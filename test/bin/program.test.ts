@@ -4,6 +4,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
+import { CommanderError } from 'commander'
 import { test } from 'tap'
 import { createProgram } from '../../bin/program.js'
 import { createTerminal, visible } from '../../bin/terminal.js'
@@ -49,12 +50,17 @@ test('command line: called wrongly it says what there is, on standard error, and
     [[], /^Usage: sluice/]
   ]
   for (const [args, expected] of cases) {
-    const { code, stdout, stderr } = await runCli(t, args)
-    t.equal(code, 2, args.join(' '))
-    t.equal(stdout, '')
-    t.match(stderr, expected)
-    t.notMatch(stderr, /\n {4}at /, 'no stack')
+    const terminal = keepTerminal()
+    const error = await createProgram(terminal).parseAsync(['node', 'sluice', ...args]).then(() => null, (thrown: unknown) => thrown)
+    t.ok(error instanceof CommanderError && error.exitCode !== 0, args.join(' '))
+    t.strictSame(terminal.out, [])
+    t.match(terminal.errors.join('\n'), expected)
   }
+  const { code, stdout, stderr } = await runCli(t, ['chek'])
+  t.strictSame([code, stdout], [2, ''])
+  t.match(stderr, /^error: unknown command 'chek'/)
+  t.notMatch(stderr, /\n {4}at /, 'no stack')
+  t.equal((await runCli(t, ['explain', 'G T', '/'])).code, 2)
 })
 
 test('command line: a reader that goes away is no crash', async (t) => {
