@@ -1,3 +1,5 @@
+import { isWritten } from './header-lines.js'
+
 /**
  * An ordered list of header fields, lower-case names, duplicates kept (RFC 9110 section 5.3).
  * Stored flat (name, value, name, value): what both undici and `writeHead` take, and one allocation for the whole list.
@@ -84,13 +86,8 @@ export class HeaderList {
     for (let i = 0; i < flat.length; i += 2) {
       const name = flat[i] as string
       const value = flat[i + 1] as string
-      if (FORBIDDEN_IN_VALUE.test(value) || !known.has(name)) this.learn(name, value)
+      if (!isWritten(name, value)) checkField(name, value)
     }
-  }
-
-  private learn (name: string, value: string): void {
-    checkField(name, value)
-    if (known.size < MAX_KNOWN) known.add(name)
   }
 
   /** Another list with the same fields. */
@@ -117,9 +114,6 @@ function removeFrom (flat: string[], lower: string, from: number): boolean {
 
 // RFC 9110 section 5.5: CR, LF or NUL would split the message; no other control character is allowed either, and one character is one byte.
 const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
-// Names that are tokens, so that `verify` looks at each once.
-const known = new Set<string>()
-const MAX_KNOWN = 1_024
 const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Throws TypeError for a name that is no token, and for a value with a control character or one that latin1 does not have: neither can be written. */

@@ -1,4 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
+import { fieldLine } from '../lib/header-lines.js'
 
 /** What Node keeps of an answer's head. It is Node's own business: where it does not look as expected, Node's own way is taken. */
 interface Internals {
@@ -31,7 +32,7 @@ export function composeHead (res: ServerResponse, status: number, reason: string
     if (name === 'content-length') sized = true
     else if (name === 'date') dated = true
     else if (name === 'connection' || name === 'transfer-encoding' || name === 'trailer') return false
-    text += `${name}: ${headers[i + 1] as string}\r\n`
+    text += fieldLine(name, headers[i + 1] as string)
   }
   if (!sized) return false
   internals._header = dated ? text + keepAlive : `${text}date: ${dateNow()}\r\n${keepAlive}`

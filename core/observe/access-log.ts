@@ -90,8 +90,8 @@ export function createAccessLog (config: AccessLogConfig, destination: LineWrite
 
 /** A record as one line of JSON with its line feed. */
 function formatRecord (entry: AccessRecord, redactor: Redactor, headers: readonly string[]): string {
-  const line = `{"type":"access","time":${entry.time},"requestId":${short(entry.requestId)},"client":${short(entry.client)},"method":${short(entry.method)}` +
-    `,"scheme":"${entry.scheme}","host":${short(entry.host)},"path":${jsonText(redactor.path(cut(entry.path, MAX_TARGET)))}` +
+  const line = `{"type":"access","time":${entry.time},"requestId":${short(entry.requestId)},"client":${repeated(entry.client)},"method":${repeated(entry.method)}` +
+    `,"scheme":"${entry.scheme}","host":${repeated(entry.host)},"path":${jsonText(redactor.path(cut(entry.path, MAX_TARGET)))}` +
     `,"query":${entry.query === '' ? '""' : jsonText(redactor.query(cut(entry.query, MAX_TARGET)))},"status":${entry.status},"complete":${entry.complete}` +
     `,"durationMs":${milliseconds(entry.durationMs)},"upstreamMs":${entry.upstreamMs === null ? 'null' : milliseconds(entry.upstreamMs)}` +
     `,"target":${nullable(entry.target)},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"project":${nullable(entry.project)}` +
@@ -128,7 +128,21 @@ function headersJson (list: HeaderList | null | undefined, names: readonly strin
 }
 
 function nullable (text: string | null): string {
-  return text === null ? 'null' : short(text)
+  return text === null ? 'null' : repeated(text)
+}
+
+// Names of the configuration, hosts, addresses, clients' programs: few, and in every line.
+const rendered = new Map<string, string>()
+const MAX_RENDERED = 4_096
+
+/** `short` of a text that will come again. */
+function repeated (text: string): string {
+  const known = rendered.get(text)
+  if (known !== undefined) return known
+  const json = short(text)
+  if (rendered.size >= MAX_RENDERED) rendered.clear()
+  if (text.length <= MAX_TEXT) rendered.set(text, json)
+  return json
 }
 
 function short (text: string): string {
