@@ -49,6 +49,11 @@ export class HeaderList {
   set (name: string, value: string): void {
     const lower = name.toLowerCase()
     checkField(lower, value)
+    this.put(lower, value)
+  }
+
+  /** `set` for a lower-case name and a value that are known to be good. */
+  put (lower: string, value: string): void {
     const { flat } = this
     for (let i = 0; i < flat.length; i += 2) {
       if (flat[i] !== lower) continue

@@ -59,7 +59,7 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     this.headSent(answer.status)
     const { flat } = answer.headers
     const idHeader = this.observer.requestIdHeader
-    if (idHeader !== null) answer.headers.set(idHeader, this.id)
+    if (idHeader !== null) answer.headers.put(idHeader, this.id)
     else if (answer.source === 'error') answer.headers.set(DEFAULT_ID_HEADER, this.id)
     const { transforms, bodyless } = answer
     const body = answer.body === null && answer.empty && !bodyless ? NOTHING : answer.body
@@ -77,7 +77,7 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
       if (!this.relayEnded) this.relay?.abort()
       if (answer.status === 204) answer.headers.delete('content-length')
       // RFC 9110 section 9.3.2: the length for HEAD is that of the answer to GET, which a transform would have made another.
-      else if (answer.status !== 304 && transforms === null && (body !== null || answer.source !== 'upstream')) answer.headers.set('content-length', String(body === null ? 0 : body.length))
+      else if (answer.status !== 304 && transforms === null && (body !== null || answer.source !== 'upstream')) answer.headers.put('content-length', String(body === null ? 0 : body.length))
       this.sink.answer(answer.status, flat, body, bodyless)
       return
     }
