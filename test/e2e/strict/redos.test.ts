@@ -1,9 +1,13 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'tap'
 import { compileRegex, regexProblem } from '../../../core/lib/linear-regex.js'
 import { sendRaw } from '../../fixtures/raw-client.js'
-import { startStrict } from '../../fixtures/refusals.js'
+import { regexCosts } from '../../fixtures/regex-cost.js'
+import { startSluice } from '../../fixtures/sluice-process.js'
+import { tempDir } from '../../fixtures/temp-dir.js'
 
-const PATTERNS = ['/(a+)+$', '/(.*a){30}', '/(a|aa)+$', '/([a-zA-Z]+)*', '/(a|a?)+$', '/(.*)(.*)(.*)(.*)(.*)x', '/(x+x+)+y', '/(?:a*)*(?:a*)*b', '/(a|b)*a(a|b){80}c', '/.*.*=.*;.*']
+const PATTERNS = ['/(a+)+$', '/(.*a){21}', '/(a|aa)+$', '/([a-zA-Z]+)*', '/(a|a?)+$', '/(.*)(.*)(.*)(.*)(.*)x', '/(x+x+)+y', '/(?:a*)*(?:a*)*b', '/(a|b)*a(a|b){33}c', '/.*.*=.*;.*']
 
 /** A path without a period: an automaton finds a new state at each character. */
 function worst (length: number): string {
@@ -24,41 +28,42 @@ async function leastOfThree (measure: () => number | Promise<number>): Promise<n
 }
 
 test('strict: no pattern makes the longest path cost more than 50 ms', async (t) => {
-  for (const pattern of PATTERNS) {
-    const regex = compileRegex(pattern)
-    for (const path of PATHS) {
-      let run = 0
-      const ms = await leastOfThree(() => {
-        const before = process.cpuUsage()
-        regex.test(`/${path.slice(0, -1 - run++)}`)
-        const { user, system } = process.cpuUsage(before)
-        return (user + system) / 1000
-      })
-      t.ok(ms < 50, `${pattern} and ${path.slice(0, 8)}…: ${Math.round(ms)} ms`)
-    }
-  }
+  const cases = PATTERNS.flatMap((pattern) => PATHS.map((path) => ({ pattern, text: `/${path}` })))
+  const costs = await regexCosts(cases)
+  t.equal(costs.length, cases.length)
+  for (const [index, ms] of costs.entries()) t.ok(ms < 50, `${cases[index]?.pattern} and ${cases[index]?.text.slice(1, 9)}…: ${Math.round(ms)} ms`)
 })
 
 test('strict: no path costs a gateway with the worst pattern more than 50 ms', async (t) => {
-  const gateway = await startStrict(t, { routes: [{ path: null, match: { pathRegex: '/(a|b)*a(a|b){80}c' } }, { path: '/other' }] })
-  const send = async (path: string): Promise<number | undefined> => (await sendRaw(gateway.port, `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`, { settleMs: 0 })).responses[0]?.status
+  const config = join(tempDir(t), 'gateway.yaml')
+  await writeFile(config, `listen: { host: 127.0.0.1, port: 0 }
+admin: false
+accessLog: false
+projects:
+  one:
+    routes:
+      - { id: worst, match: { pathRegex: "/(a|b)*a(a|b){33}c" }, plugins: [ { respond: { status: 200, body: regex } } ] }
+      - { id: other, match: { path: /other }, plugins: [ { respond: { status: 200, body: other } } ] }
+`)
+  // A process of its own: this one's coverage is recorded, which multiplies what is to be measured.
+  const gateway = startSluice(t, ['start', '--config', config, '--json'])
+  const port = await gateway.port('data')
+  const send = async (path: string): Promise<number | undefined> => (await sendRaw(port, `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`, { settleMs: 0 })).responses[0]?.status
   for (const path of PATHS) {
     let run = 0
-    // CPU time of gateway and client together, all of which a loop that serves nothing else could be late by.
     const ms = await leastOfThree(async () => {
-      const before = process.cpuUsage()
+      const before = performance.now()
       t.ok([200, 404].includes(await send(path.slice(0, -1 - run++)) ?? 0), 'it is served or not found')
-      const { user, system } = process.cpuUsage(before)
-      return (user + system) / 1000
+      return performance.now() - before
     })
     t.ok(ms < 50, `${path.slice(0, 8)}…: ${ms.toFixed(1)} ms`)
   }
   t.equal(await send('a'.repeat(50_000)), 414, 'a path of 50 KB is not looked at')
-  t.same(gateway.bugs, [])
+  t.notMatch(gateway.stderr(), 'bug')
 })
 
 test('strict: patterns that no linear engine takes, or that are too large for one, are refused', async (t) => {
-  for (const pattern of ['(a)\\1', '(?=a)b', '(?!a)b', '(a?){100}a{100}', '((a{100}){100}){100}', '('.repeat(2_000), 'a{1001}', '[', '*']) t.not(regexProblem(pattern), null, pattern.slice(0, 40))
+  for (const pattern of ['(a)\\1', '(?=a)b', '(?!a)b', '(a?){100}a{100}', '/(.*a){30}', '/(a|b)*a(a|b){80}c', '((a{100}){100}){100}', '('.repeat(2_000), 'a{1001}', '[', '*']) t.not(regexProblem(pattern), null, pattern.slice(0, 40))
 })
 
 test('strict: a text that is long enough for the other engine is matched alike', async (t) => {
