@@ -24,6 +24,8 @@ export function aliasesOf (path: string, winner: RoutePath | null, basePath: str
     // Before and after parameters are taken away: `..;%2Fadmin` is `..` or `../admin`.
     for (const spelling of [...spellings]) spellings.add(decodeSlashes(spelling))
     spellings.add(stripParameters(decodeSlashes(path), null, basePath))
+    // To some only one of the two is a slash at first: the parameter of `;%5C:%2Fadmin` ends at the other one.
+    for (const slash of ['%2F', '%5C']) spellings.add(decodeSlashes(stripParameters(path.replaceAll(slash, '/'), null, basePath)))
   }
   const aliases: Alias[] = []
   for (const spelling of spellings) {

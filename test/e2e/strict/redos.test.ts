@@ -22,9 +22,11 @@ function worst (length: number): string {
 
 const PATHS = ['a'.repeat(8_190), `${'a'.repeat(8_189)}!`, 'x'.repeat(8_190), worst(8_190), `${worst(8_189)}c`, 'ab='.repeat(2_700)]
 
-/** The least that three runs take: what else the machine does only adds. */
-async function leastOfThree (measure: () => number | Promise<number>): Promise<number> {
-  return Math.min(await measure(), await measure(), await measure())
+/** The least that eight runs take: what else the machine does only adds. */
+async function leastOfEight (measure: () => Promise<number>): Promise<number> {
+  let least = Infinity
+  for (let run = 0; run < 8; run++) least = Math.min(least, await measure())
+  return least
 }
 
 test('strict: no pattern makes the longest path cost more than 50 ms', async (t) => {
@@ -51,7 +53,7 @@ projects:
   const send = async (path: string): Promise<number | undefined> => (await sendRaw(port, `GET /${path} HTTP/1.1\r\nHost: a\r\n\r\n`, { settleMs: 0 })).responses[0]?.status
   for (const path of PATHS) {
     let run = 0
-    const ms = await leastOfThree(async () => {
+    const ms = await leastOfEight(async () => {
       const before = performance.now()
       t.ok([200, 404].includes(await send(path.slice(0, -1 - run++)) ?? 0), 'it is served or not found')
       return performance.now() - before
