@@ -1,9 +1,9 @@
 import { RE2JS } from 're2js'
 
 // RE2 is linear in the text, but each character may cost up to the size of the program. With this limit the worst pattern found
-// (`(a|b)*a(a|b){33}c`) takes 25 ms for a path of 8 KB on a slow machine, and patterns as people write them less than 0.1 ms.
+// (`(a|b)*a(a|b){23}c`) takes 20 ms for a path of 8 KB on a slow machine, and patterns as people write them less than 0.1 ms.
 const MAX_LENGTH = 1000
-const MAX_PROGRAM = 110
+const MAX_PROGRAM = 80
 // re2js prefers an automaton that it builds as the text makes it: four times as fast for what comes again and again, eight times as slow (150 ms
 // for those 8 KB) where each character leads to a state that was never there. Longer texts, which only who is up to something sends, go
 // through its simulation of all states at once, which is what asking for the bounds of the match takes.

@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs'
-import type { Socket } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { openSocket } from '../../fixtures/raw-client.js'
@@ -63,6 +63,8 @@ for (const [how, args] of [['one process', []], ['two workers', ['--workers', '2
 
     sluice.kill('SIGTERM')
     await sluice.logged('stopping; a second signal ends at once')
+    // Workers hear of it a moment later; once nothing is taken any more, all of them have.
+    await nothingTaken(data)
     idle.send('/status/201')
     const [, late] = await idle.closed
     t.match(late, { status: 201, complete: true }, 'what was on its way on a kept-alive connection is answered')
@@ -141,4 +143,14 @@ for (const [how, args] of [['one process', []], ['two workers', ['--workers', '2
     t.equal((await second.closed)[0]?.complete, false)
     t.match(await short.sluice.logs().find(({ msg }) => msg === 'the stop deadline cuts off what is still under way'), { level: 'warn', requests: 1 })
   })
+}
+
+/** Resolves once a port takes no connection any more. */
+async function nothingTaken (port: number): Promise<void> {
+  for (;;) {
+    const socket = connect(port, '127.0.0.1')
+    const taken = await new Promise<boolean>((resolve) => { socket.once('connect', () => { resolve(true) }).once('error', () => { resolve(false) }) })
+    socket.destroy()
+    if (!taken) return
+  }
 }
