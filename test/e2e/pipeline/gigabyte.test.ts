@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { startSluice } from '../../fixtures/sluice-process.js'
+import { rssBytesOf, startSluice } from '../../fixtures/sluice-process.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 import { createUpstream } from '../../fixtures/upstream.js'
 
@@ -41,11 +41,7 @@ projects: { p: { upstreams: { up: { targets: [ "${upstream.url}" ] } }, routes: 
 `)
   const sluice = startSluice(t, ['start', '-c', 'gateway.yaml', '--json'], { cwd: folder, env: { SLUICE_ADMIN_TOKEN: 'token-of-the-test' } })
   const [port, admin] = await Promise.all([sluice.port('data'), sluice.port('admin')])
-  const rssMb = async (): Promise<number> => {
-    const answer = await fetch(`http://127.0.0.1:${admin}/status`, { headers: { authorization: 'Bearer token-of-the-test' } })
-    const { workers } = await answer.json() as { workers: { rssBytes: number }[] }
-    return (workers[0]?.rssBytes ?? NaN) / 1024 / 1024
-  }
+  const rssMb = async (): Promise<number> => await rssBytesOf(admin, 'token-of-the-test') / 1024 / 1024
   const exchange = async (method: string, fields: Record<string, number>, bytes = GIGABYTE): Promise<number> => {
     const req = request({ host: '127.0.0.1', port, path: `/${bytes}`, method, headers: fields, agent: false })
     const answered = once(req, 'response') as Promise<[IncomingMessage]>

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
-import { startSluice } from '../../fixtures/sluice-process.js'
+import { rssBytesOf, startSluice } from '../../fixtures/sluice-process.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 import { createTunnelUpstream, frame, gone, openTunnel, type SocketReader } from '../../fixtures/web-socket.js'
 
@@ -20,11 +20,7 @@ projects: { p: { upstreams: { up: { targets: [ "${upstream.url}" ] } }, routes: 
 `)
   const sluice = startSluice(t, ['start', '-c', 'gateway.yaml', '--json'], { cwd: folder, env: { SLUICE_ADMIN_TOKEN: 'token-of-the-test' } })
   const [port, admin] = await Promise.all([sluice.port('data'), sluice.port('admin')])
-  const rssKb = async (): Promise<number> => {
-    const answer = await fetch(`http://127.0.0.1:${admin}/status`, { headers: { authorization: 'Bearer token-of-the-test' } })
-    const { workers } = await answer.json() as { workers: { rssBytes: number }[] }
-    return (workers[0]?.rssBytes ?? NaN) / 1024
-  }
+  const rssKb = async (): Promise<number> => await rssBytesOf(admin, 'token-of-the-test') / 1024
   const openMany = async (count: number): Promise<SocketReader[]> => {
     const clients: SocketReader[] = []
     for (let from = 0; from < count; from += 50) clients.push(...await Promise.all(Array.from({ length: 50 }, () => openTunnel(port))))
