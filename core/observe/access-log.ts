@@ -1,5 +1,6 @@
 import type { HeaderList } from '../lib/header-list.js'
 import { jsonText } from './json-text.js'
+import { asciiPiece, LineBytes } from './line-bytes.js'
 import { createLineWriter, type LineWriter } from './line-writer.js'
 import { createRedactor, REDACTED, type Redactor } from './redact.js'
 import { sampled } from './sampled.js'
@@ -68,51 +69,116 @@ export interface AccessLog {
 const MAX_TARGET = 4096
 const MAX_TEXT = 512
 
+/** Lines composed together find the code and the tables in the caches: between two requests each of them costs several times as much. */
+const BATCH = 128
+
 /**
  * Opens the access log. Throws Error with the remedy where its file can not be opened. Long values are cut (path and query at
- * 4096 characters, others at 512) and end in `…`, so that a client can not fill the disk with its headers.
+ * 4096 characters, others at 512) and end in `…`, so that a client can not fill the disk with its headers. Records are kept as they
+ * are and composed `batch` at a time, or when the destination is about to write.
  */
-export function createAccessLog (config: AccessLogConfig, destination: LineWriter = createLineWriter({ file: config.file })): AccessLog {
+export function createAccessLog (config: AccessLogConfig, destination: LineWriter = createLineWriter({ file: config.file }), batch = BATCH): AccessLog {
   const redactor = createRedactor(config.redact)
   const headers = (config.headers ?? []).map((name) => name.toLowerCase())
   const { sample: defaultSample } = config
+  const line = new LineBytes()
+  const records: AccessRecord[] = []
+  let most = batch
+  const compose = (): void => {
+    for (const record of records) {
+      composeRecord(line, record, redactor, headers)
+      destination.write(line.composed)
+    }
+    records.length = 0
+  }
+  destination.beforeWriting = compose
   return {
     record (entry, sample = defaultSample) {
       if (sample < 1 && entry.status < 500 && !sampled(entry.requestId, sample)) return
-      destination.write(formatRecord(entry, redactor, headers))
+      records.push(entry)
+      if (records.length >= most) compose()
     },
     flush: () => destination.flush(),
     reopen: () => { destination.reopen() },
-    close: () => destination.close(),
+    close: () => {
+      most = 1 // what comes later is dropped, and counted
+      return destination.close()
+    },
     get dropped () { return destination.dropped }
   }
 }
 
-/** A record as one line of JSON with its line feed. */
-function formatRecord (entry: AccessRecord, redactor: Redactor, headers: readonly string[]): string {
-  const line = `{"type":"access","time":${entry.time},"requestId":${short(entry.requestId)},"client":${repeated(entry.client)},"method":${repeated(entry.method)}` +
-    `,"scheme":"${entry.scheme}","host":${repeated(entry.host)},"path":${jsonText(redactor.path(cut(entry.path, MAX_TARGET)))}` +
-    `,"query":${entry.query === '' ? '""' : jsonText(redactor.query(cut(entry.query, MAX_TARGET)))},"status":${entry.status},"complete":${entry.complete}` +
-    `,"durationMs":${milliseconds(entry.durationMs)},"upstreamMs":${entry.upstreamMs === null ? 'null' : milliseconds(entry.upstreamMs)}` +
-    `,"target":${nullable(entry.target)},"bytesIn":${entry.bytesIn},"bytesOut":${entry.bytesOut},"project":${nullable(entry.project)}` +
-    `,"route":${nullable(entry.route)},"consumer":${nullable(entry.consumer)},"errorCode":${nullable(entry.errorCode)}` +
-    `,"errorReason":${nullable(entry.errorReason)},"userAgent":${nullable(entry.userAgent)},"httpVersion":"${entry.httpVersion}"`
-  if (entry.fields === null && headers.length === 0) return line + '}\n'
-  return `${line}${fieldsJson(entry.fields, redactor)}${headersJson(entry.headers, headers, redactor)}}\n`
+const TIME = asciiPiece('{"type":"access","time":')
+const REQUEST_ID = asciiPiece(',"requestId":')
+const CLIENT = asciiPiece(',"client":')
+const METHOD = asciiPiece(',"method":')
+const SCHEME = asciiPiece(',"scheme":')
+const HOST = asciiPiece(',"host":')
+const PATH = asciiPiece(',"path":')
+const QUERY = asciiPiece(',"query":')
+const STATUS = asciiPiece(',"status":')
+const COMPLETE = asciiPiece(',"complete":true,"durationMs":')
+const INCOMPLETE = asciiPiece(',"complete":false,"durationMs":')
+const UPSTREAM = asciiPiece(',"upstreamMs":')
+const BYTES_IN = asciiPiece(',"bytesIn":')
+const BYTES_OUT = asciiPiece(',"bytesOut":')
+const TARGET = asciiPiece(',"target":')
+const PROJECT = asciiPiece(',"project":')
+const ROUTE = asciiPiece(',"route":')
+const CONSUMER = asciiPiece(',"consumer":')
+const ERROR_CODE = asciiPiece(',"errorCode":')
+const ERROR_REASON = asciiPiece(',"errorReason":')
+const NO_ERROR = asciiPiece(',"errorCode":null,"errorReason":null')
+const USER_AGENT = asciiPiece(',"userAgent":')
+const HTTP_VERSION = asciiPiece(',"httpVersion":')
+const NULL = asciiPiece('null')
+const END = asciiPiece('}\n')
+
+/** Composes a record as one line of JSON with its line feed. */
+function composeRecord (line: LineBytes, entry: AccessRecord, redactor: Redactor, headers: readonly string[]): void {
+  line.clear()
+  line.piece(TIME); line.time(entry.time)
+  line.piece(REQUEST_ID); line.text(short(entry.requestId))
+  line.piece(CLIENT); line.text(short(entry.client))
+  line.piece(METHOD); line.text(short(entry.method))
+  line.piece(SCHEME); line.text(entry.scheme)
+  line.piece(HOST); line.text(short(entry.host))
+  line.piece(PATH); line.text(redactor.path(cut(entry.path, MAX_TARGET)))
+  line.piece(QUERY); line.text(redactor.query(cut(entry.query, MAX_TARGET)))
+  line.piece(STATUS); line.integer(entry.status)
+  line.piece(entry.complete ? COMPLETE : INCOMPLETE); line.milliseconds(entry.durationMs)
+  line.piece(UPSTREAM)
+  if (entry.upstreamMs === null) line.piece(NULL)
+  else line.milliseconds(entry.upstreamMs)
+  line.piece(TARGET); line.piece(configured(entry.target))
+  line.piece(BYTES_IN); line.integer(entry.bytesIn)
+  line.piece(BYTES_OUT); line.integer(entry.bytesOut)
+  line.piece(PROJECT); line.piece(configured(entry.project))
+  line.piece(ROUTE); line.piece(configured(entry.route))
+  line.piece(CONSUMER); addNullable(line, entry.consumer)
+  if (entry.errorCode === null && entry.errorReason === null) line.piece(NO_ERROR)
+  else {
+    line.piece(ERROR_CODE); addNullable(line, entry.errorCode)
+    line.piece(ERROR_REASON); addNullable(line, entry.errorReason)
+  }
+  line.piece(USER_AGENT); addNullable(line, entry.userAgent)
+  line.piece(HTTP_VERSION); line.text(entry.httpVersion)
+  if (entry.fields !== null || headers.length > 0) line.raw(fieldsJson(entry.fields, redactor) + headersJson(entry.headers, headers, redactor))
+  line.piece(END)
 }
 
 function fieldsJson (fields: AccessRecord['fields'], redactor: Redactor): string {
   if (fields === null) return ''
   let json = ''
   for (const [name, value] of Object.entries(fields)) {
-    json += `${json === '' ? '' : ','}${short(name)}:${redactor.isSecret(name) ? `"${REDACTED}"` : fieldJson(value)}`
+    json += `${json === '' ? '' : ','}${jsonText(short(name))}:${redactor.isSecret(name) ? `"${REDACTED}"` : fieldJson(value)}`
   }
   return `,"fields":{${json}}`
 }
 
 /** By its type at run time: an author's plugin may be JavaScript, and no value of it may break the line. */
 function fieldJson (value: unknown): string {
-  if (typeof value === 'string') return short(value)
+  if (typeof value === 'string') return jsonText(short(value))
   if (typeof value === 'boolean') return value ? 'true' : 'false'
   return typeof value === 'number' && Number.isFinite(value) ? String(value) : 'null'
 }
@@ -122,43 +188,34 @@ function headersJson (list: HeaderList | null | undefined, names: readonly strin
   let json = ''
   for (const name of names) {
     const value = list.joined(name)
-    if (value !== undefined) json += `${json === '' ? '' : ','}${short(name)}:${redactor.isSecret(name) ? `"${REDACTED}"` : short(value)}`
+    if (value !== undefined) json += `${json === '' ? '' : ','}${jsonText(short(name))}:${redactor.isSecret(name) ? `"${REDACTED}"` : jsonText(short(value))}`
   }
   return `,"headers":{${json}}`
 }
 
-function nullable (text: string | null): string {
-  return text === null ? 'null' : repeated(text)
+function addNullable (line: LineBytes, text: string | null): void {
+  if (text === null) line.piece(NULL)
+  else line.text(short(text))
 }
 
-// Names of the configuration, hosts, addresses, clients' programs: few, and in every line.
-const rendered = new Map<string, string>()
-const MAX_RENDERED = 4_096
+const encoded = new Map<string, Uint8Array>()
+const MAX_ENCODED = 4_096
 
-/** `short` of a text that will come again. */
-function repeated (text: string): string {
-  const known = rendered.get(text)
+/** The JSON of a text of the configuration: few, and in every line. */
+function configured (text: string | null): Uint8Array {
+  if (text === null) return NULL
+  const known = encoded.get(text)
   if (known !== undefined) return known
-  const json = short(text)
-  if (rendered.size >= MAX_RENDERED) rendered.clear()
-  if (text.length <= MAX_TEXT) rendered.set(text, json)
+  const json = Uint8Array.from(Buffer.from(jsonText(short(text))))
+  if (encoded.size >= MAX_ENCODED) encoded.clear()
+  encoded.set(text, json)
   return json
 }
 
 function short (text: string): string {
-  return jsonText(text.length > MAX_TEXT ? cut(text, MAX_TEXT) : text)
+  return text.length > MAX_TEXT ? cut(text, MAX_TEXT) : text
 }
 
 function cut (text: string, max: number): string {
   return text.length > max ? `${text.slice(0, max)}…` : text
-}
-
-/** Three decimals, made of integers: printing a double costs four times as much. */
-function milliseconds (ms: number): string {
-  const micros = Math.round(ms * 1000)
-  if (!(micros >= 0 && micros < 0x7fffffff)) return Number.isFinite(ms) ? String(Math.round(ms)) : '0'
-  const whole = (micros / 1000) | 0
-  const rest = micros - whole * 1000
-  if (rest === 0) return `${whole}`
-  return rest > 99 ? `${whole}.${rest}` : rest > 9 ? `${whole}.0${rest}` : `${whole}.00${rest}`
 }

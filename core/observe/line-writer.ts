@@ -3,12 +3,15 @@
  * exit never ends on a full disk. This one costs 0.1 us and gives up.
  */
 import { close, open, write, writeSync } from 'node:fs'
+import { ChunkQueue, NOTHING } from './chunk-queue.js'
 import { describeTarget, givenTarget, openLogFile, type LogTarget } from './log-target.js'
 
 /** Takes whole lines, writes them later, and never throws, waits or grows without bound. */
 export interface LineWriter {
-  /** Takes one line, its line feed included. Counts it as dropped where it can not be kept. */
-  write (line: string): void
+  /** Called before what was taken is written, on time, at `flush` and at the end: whoever composes lines late writes them now. */
+  beforeWriting: (() => void) | null
+  /** Takes one line, its line feed included, as text or as UTF-8, which is copied. Counts it as dropped where it can not be kept. */
+  write (line: string | Uint8Array): void
   /** Resolves when everything taken so far is written or given up. */
   flush (): Promise<void>
   /** Opens the file anew (after a rotation renamed it); the old one serves until then. Nothing for a descriptor. */
@@ -41,6 +44,7 @@ const RETRY_MS = 250
 const FULL_PIPE_RETRY_MS = 5
 const CLOSE_MS = 2000
 const EXIT_MS = 200
+const LINE_FEED = 0x0a
 
 const openWriters = new Set<FileLineWriter>()
 let exitHooked = false
@@ -52,33 +56,36 @@ export function createLineWriter (options: LineWriterOptions): LineWriter {
 
 class FileLineWriter implements LineWriter {
   dropped = 0
+  beforeWriting: (() => void) | null = null
   #target: LogTarget
   readonly #file: string | null
   readonly #chunk: number
   readonly #maxPending: number
   readonly #onFailure: ((error: Error) => void) | undefined
   readonly #timer: NodeJS.Timeout
-  #pending = ''
+  readonly #pending: ChunkQueue
+  /** What is being written; `#chunkInUse` is the whole buffer that it is a piece of, to be filled again later. */
   #writing: Buffer | null = null
-  #rest = ''
+  #rest: Buffer = NOTHING
+  #chunkInUse: Buffer = NOTHING
   #retry: NodeJS.Timeout | null = null
   #broken = false
   #closed = false
   #reopens = 0
   #failure = ''
-  /** Characters taken and settled (written or given up) since the start, and who waits for a mark to be reached. */
+  /** Bytes taken and settled (written or given up) since the start, and who waits for a mark to be reached. */
   #taken = 0
   #settled = 0
-  #writingLength = 0
   #waiters: { mark: number, reached: () => void }[] = []
 
   constructor (options: LineWriterOptions) {
     this.#file = options.file
     this.#maxPending = options.maxPendingBytes ?? 4 * 1024 * 1024
     this.#chunk = Math.min(options.chunkBytes ?? CHUNK_BYTES, this.#maxPending >> 1)
+    this.#pending = new ChunkQueue(this.#chunk)
     this.#onFailure = options.onFailure
     this.#target = options.file === null ? givenTarget(options.fd ?? 1) : openLogFile(options.file)
-    this.#timer = setInterval(() => this.#start(), options.flushMs ?? 1000).unref()
+    this.#timer = setInterval(() => { this.#pull() }, options.flushMs ?? 1000).unref()
     openWriters.add(this)
     if (!exitHooked) {
       exitHooked = true
@@ -86,18 +93,18 @@ class FileLineWriter implements LineWriter {
     }
   }
 
-  write (line: string): void {
-    if (this.#closed || this.#broken || this.#pending.length + line.length > this.#maxPending) {
+  write (line: string | Uint8Array): void {
+    const pending = this.#pending
+    if (this.#closed || this.#broken || pending.bytes + line.length > this.#maxPending) {
       this.dropped++
       return
     }
-    this.#pending += line
-    this.#taken += line.length
-    if (this.#writing === null && this.#pending.length >= this.#chunk) this.#start()
+    this.#taken += pending.add(line)
+    if (this.#writing === null && pending.bytes >= this.#chunk) this.#start()
   }
 
   flush (): Promise<void> {
-    this.#start()
+    this.#pull()
     if (this.#settled >= this.#taken) return Promise.resolve()
     return new Promise((resolve) => { this.#waiters.push({ mark: this.#taken, reached: resolve }) })
   }
@@ -105,6 +112,7 @@ class FileLineWriter implements LineWriter {
   reopen (): void {
     const file = this.#file
     if (file === null || this.#closed) return
+    this.#pull()
     this.#reopens++
     if (this.#reopens > 1) return
     open(file, 'a', 0o640, (error, fd) => {
@@ -124,6 +132,7 @@ class FileLineWriter implements LineWriter {
 
   async close (deadlineMs = CLOSE_MS): Promise<void> {
     if (this.#closed) return
+    this.beforeWriting?.()
     this.#closed = true
     clearInterval(this.#timer)
     let timer: NodeJS.Timeout | undefined
@@ -139,12 +148,15 @@ class FileLineWriter implements LineWriter {
 
   /** At exit there is no later: what is left is written synchronously, and a reader or a disk gets a moment at most. */
   writeRest (): void {
+    this.beforeWriting?.()
     // A pipe whose last write has not ended has a reader that is stuck: writing to it would keep the process from going.
     if (this.#broken || (this.#writing !== null && this.#target.mayBlock)) return
-    let rest = Buffer.from(this.#rest + this.#pending)
-    this.#rest = this.#pending = ''
+    let rest = this.#rest
+    this.#rest = NOTHING
     const deadline = performance.now() + EXIT_MS
-    while (rest.length > 0) {
+    for (;;) {
+      if (rest.length === 0) rest = this.#pending.take()
+      if (rest.length === 0) return
       try {
         rest = rest.subarray(writeSync(this.#target.fd, rest))
       } catch (error) {
@@ -154,17 +166,19 @@ class FileLineWriter implements LineWriter {
     }
   }
 
+  #pull (): void {
+    this.beforeWriting?.()
+    this.#start()
+  }
+
   #start (): void {
     if (this.#writing !== null || this.#broken) return
-    if (this.#rest === '') {
-      this.#rest = this.#pending
-      this.#pending = ''
-    }
-    if (this.#rest === '') return
-    const piece = this.#target.pieceBytes === 0 ? this.#rest : wholeLines(this.#rest, this.#target.pieceBytes)
-    this.#rest = this.#rest.slice(piece.length)
-    this.#writingLength = piece.length
-    this.#writing = Buffer.from(piece)
+    if (this.#rest.length === 0) this.#rest = this.#chunkInUse = this.#pending.take()
+    if (this.#rest.length === 0) return
+    const { pieceBytes } = this.#target
+    const piece = pieceBytes === 0 ? this.#rest : wholeLines(this.#rest, pieceBytes)
+    this.#rest = this.#rest.subarray(piece.length)
+    this.#writing = piece
     this.#writeOn()
   }
 
@@ -189,14 +203,16 @@ class FileLineWriter implements LineWriter {
       this.#retry = setTimeout(() => { this.#retry = null; this.#writeOn() }, error.code === 'EAGAIN' ? FULL_PIPE_RETRY_MS : RETRY_MS).unref()
       return
     }
+    this.#settled += written
     if (written < chunk.length) {
       this.#writing = chunk.subarray(written)
       return this.#writeOn()
     }
     this.#writing = null
     this.#failure = ''
-    this.#settle(this.#settled + this.#writingLength)
-    if (this.#rest !== '' || this.#pending.length >= this.#chunk || this.#waiters.length > 0) this.#start()
+    if (this.#rest.length === 0) this.#pending.give(this.#chunkInUse)
+    this.#tellWaiters()
+    if (this.#rest.length > 0 || this.#pending.bytes >= this.#chunk || this.#waiters.length > 0) this.#start()
   }
 
   #failed (error: NodeJS.ErrnoException): void {
@@ -207,16 +223,19 @@ class FileLineWriter implements LineWriter {
   }
 
   #giveUp (): void {
-    this.dropped += countLines(this.#writing?.toString() ?? '') + countLines(this.#rest) + countLines(this.#pending)
+    if (this.#writing !== null) this.dropped += countLines(this.#writing)
     this.#writing = null
-    this.#rest = this.#pending = ''
-    this.#settle(this.#taken)
+    for (let left = this.#rest; left.length > 0; left = this.#pending.take()) this.dropped += countLines(left)
+    for (let left = this.#pending.take(); left.length > 0; left = this.#pending.take()) this.dropped += countLines(left)
+    this.#rest = NOTHING
+    this.#settled = this.#taken
+    this.#tellWaiters()
   }
 
-  #settle (mark: number): void {
-    this.#settled = mark
+  #tellWaiters (): void {
     if (this.#waiters.length === 0) return
     const waiters = this.#waiters
+    const mark = this.#settled
     this.#waiters = waiters.filter((waiter) => waiter.mark > mark)
     for (const waiter of waiters) if (waiter.mark <= mark) waiter.reached()
   }
@@ -227,22 +246,16 @@ function isFinal (error: NodeJS.ErrnoException): boolean {
   return error.code === 'EPIPE' || error.code === 'EBADF' || error.code === 'EINVAL' || error.code === 'EISDIR' || error.code === 'ECONNRESET'
 }
 
-/** The longest beginning of `text` that is whole lines and not above `maxBytes`; one line at least. */
-function wholeLines (text: string, maxBytes: number): string {
-  let end = 0
-  let bytes = 0
-  while (end < text.length) {
-    const next = text.indexOf('\n', end) + 1
-    if (next === 0) return text
-    bytes += Buffer.byteLength(text.slice(end, next))
-    if (bytes > maxBytes && end > 0) break
-    end = next
-  }
-  return text.slice(0, end)
+/** The longest beginning of `bytes` that is whole lines and not above `maxBytes`; one line at least. */
+function wholeLines (bytes: Buffer, maxBytes: number): Buffer {
+  if (bytes.length <= maxBytes) return bytes
+  let end = bytes.lastIndexOf(LINE_FEED, maxBytes - 1)
+  if (end === -1) end = bytes.indexOf(LINE_FEED, maxBytes)
+  return end === -1 ? bytes : bytes.subarray(0, end + 1)
 }
 
-function countLines (text: string): number {
+function countLines (bytes: Buffer): number {
   let lines = 0
-  for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) lines++
+  for (let at = bytes.indexOf(LINE_FEED); at !== -1; at = bytes.indexOf(LINE_FEED, at + 1)) lines++
   return lines
 }

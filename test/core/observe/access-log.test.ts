@@ -22,13 +22,13 @@ interface MemoryWriter extends LineWriter { lines: string[] }
 
 function memory (): MemoryWriter {
   const lines: string[] = []
-  return { lines, write (line) { lines.push(line) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
+  return { lines, beforeWriting: null, write (line) { lines.push(typeof line === 'string' ? line : Buffer.from(line).toString()) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
 }
 
 /** The one line of one record, as text. */
 function lineOf (entry: Partial<AccessRecord>, config: Partial<AccessLogConfig> = {}): string {
   const writer = memory()
-  createAccessLog({ ...CONFIG, ...config }, writer).record({ ...RECORD, ...entry })
+  createAccessLog({ ...CONFIG, ...config }, writer, 1).record({ ...RECORD, ...entry })
   if (writer.lines.length !== 1) throw new Error(`${writer.lines.length} lines`)
   return writer.lines[0] as string
 }
@@ -150,7 +150,7 @@ test('access-log: samples by request id, the same everywhere, and always logs se
   t.equal(sampled('x', 1), true)
 
   const writer = memory()
-  const log = createAccessLog({ ...CONFIG, sample: 0 }, writer)
+  const log = createAccessLog({ ...CONFIG, sample: 0 }, writer, 1)
   log.record(RECORD)
   t.equal(writer.lines.length, 0)
   log.record({ ...RECORD, status: 503 })

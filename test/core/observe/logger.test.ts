@@ -8,7 +8,7 @@ const CANARY = 'canary-8c1f-0123456789abcdef'
 
 function recording (level: LogLevel = 'debug') {
   const lines: string[] = []
-  const destination: LineWriter = { write (line) { lines.push(line) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
+  const destination: LineWriter = { beforeWriting: null, write (line) { lines.push(String(line)) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
   return { lines, last: () => JSON.parse(lines.at(-1) as string) as Record<string, unknown>, logger: createLogger({ level, destination }) }
 }
 

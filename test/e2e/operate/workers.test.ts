@@ -141,7 +141,7 @@ export default definePlugin({ name: 'busy', stage: 'limit', config: Type.Object(
       - { id: busy, match: { path: /busy }, plugins: [ { use: ./busy.ts } ] }
 `)
   const lines: string[] = []
-  const log = createLogger({ level: 'info', destination: { write (line) { lines.push(line) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 } })
+  const log = createLogger({ level: 'info', destination: { beforeWriting: null, write (line) { lines.push(String(line)) }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 } })
   const cluster = await createCluster({
     count: 2, log, pingMs: 100, stuckMs: 1_000, backoffMs: 50,
     start: { file: join(cwd, 'gateway.config.yaml'), environment: null, logLevel: 'silent', operatorToken: null, port: null, version: 'test' }

@@ -21,7 +21,7 @@ const secret = plain.map((one) => ({ ...one, query: `${one.query}&api_key=abc` }
 const hostile = plain.map((one) => ({ ...one, userAgent: `${CHROME} "é"` }))
 
 let bytes = 0
-const nowhere: LineWriter = { write (line) { bytes += line.length }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
+const nowhere: LineWriter = { beforeWriting: null, write (line) { bytes += line.length }, flush: async () => {}, reopen () {}, close: async () => {}, dropped: 0 }
 const log = createAccessLog(CONFIG, nowhere)
 const sampledLog = createAccessLog({ ...CONFIG, sample: 0.01 }, nowhere)
 
