@@ -2,6 +2,7 @@ import type { HeaderList } from '../lib/header-list.js'
 import { jsonText } from './json-text.js'
 import { asciiPiece, LineBytes } from './line-bytes.js'
 import { createLineWriter, type LineWriter } from './line-writer.js'
+import { RecordPieces } from './record-pieces.js'
 import { createRedactor, REDACTED, type Redactor } from './redact.js'
 import { sampled } from './sampled.js'
 
@@ -81,12 +82,13 @@ export function createAccessLog (config: AccessLogConfig, destination: LineWrite
   const redactor = createRedactor(config.redact)
   const headers = (config.headers ?? []).map((name) => name.toLowerCase())
   const { sample: defaultSample } = config
-  const line = new LineBytes()
+  const line = new LineBytes('{"type":"access","time":')
+  const pieces = new RecordPieces()
   const records: AccessRecord[] = []
   let most = batch
   const compose = (): void => {
     for (const record of records) {
-      composeRecord(line, record, redactor, headers)
+      composeRecord(line, record, pieces, redactor, headers)
       destination.write(line.composed)
     }
     records.length = 0
@@ -108,61 +110,48 @@ export function createAccessLog (config: AccessLogConfig, destination: LineWrite
   }
 }
 
-const TIME = asciiPiece('{"type":"access","time":')
 const REQUEST_ID = asciiPiece(',"requestId":')
 const CLIENT = asciiPiece(',"client":')
-const METHOD = asciiPiece(',"method":')
-const SCHEME = asciiPiece(',"scheme":')
 const HOST = asciiPiece(',"host":')
 const PATH = asciiPiece(',"path":')
 const QUERY = asciiPiece(',"query":')
-const STATUS = asciiPiece(',"status":')
-const COMPLETE = asciiPiece(',"complete":true,"durationMs":')
-const INCOMPLETE = asciiPiece(',"complete":false,"durationMs":')
 const UPSTREAM = asciiPiece(',"upstreamMs":')
+const NO_UPSTREAM = asciiPiece(',"upstreamMs":null')
 const BYTES_IN = asciiPiece(',"bytesIn":')
 const BYTES_OUT = asciiPiece(',"bytesOut":')
-const TARGET = asciiPiece(',"target":')
-const PROJECT = asciiPiece(',"project":')
-const ROUTE = asciiPiece(',"route":')
+const NO_BYTES_IN = asciiPiece(',"bytesIn":0,"bytesOut":')
 const CONSUMER = asciiPiece(',"consumer":')
 const ERROR_CODE = asciiPiece(',"errorCode":')
 const ERROR_REASON = asciiPiece(',"errorReason":')
-const NO_ERROR = asciiPiece(',"errorCode":null,"errorReason":null')
 const USER_AGENT = asciiPiece(',"userAgent":')
-const HTTP_VERSION = asciiPiece(',"httpVersion":')
+const NO_CONSUMER_OR_ERROR = asciiPiece(',"consumer":null,"errorCode":null,"errorReason":null,"userAgent":')
 const NULL = asciiPiece('null')
 const END = asciiPiece('}\n')
 
-/** Composes a record as one line of JSON with its line feed. */
-function composeRecord (line: LineBytes, entry: AccessRecord, redactor: Redactor, headers: readonly string[]): void {
-  line.clear()
-  line.piece(TIME); line.time(entry.time)
+/** Composes a record as one line of JSON with its line feed. What many lines share comes in pieces as large as can be. */
+function composeRecord (line: LineBytes, entry: AccessRecord, pieces: RecordPieces, redactor: Redactor, headers: readonly string[]): void {
+  line.begin(entry.time)
   line.piece(REQUEST_ID); line.text(short(entry.requestId))
   line.piece(CLIENT); line.text(short(entry.client))
-  line.piece(METHOD); line.text(short(entry.method))
-  line.piece(SCHEME); line.text(entry.scheme)
+  line.piece(pieces.protocol(short(entry.method), entry.scheme, entry.httpVersion))
   line.piece(HOST); line.text(short(entry.host))
   line.piece(PATH); line.text(redactor.path(cut(entry.path, MAX_TARGET)))
   line.piece(QUERY); line.text(redactor.query(cut(entry.query, MAX_TARGET)))
-  line.piece(STATUS); line.integer(entry.status)
-  line.piece(entry.complete ? COMPLETE : INCOMPLETE); line.milliseconds(entry.durationMs)
-  line.piece(UPSTREAM)
-  if (entry.upstreamMs === null) line.piece(NULL)
-  else line.milliseconds(entry.upstreamMs)
-  line.piece(TARGET); line.piece(configured(entry.target))
-  line.piece(BYTES_IN); line.integer(entry.bytesIn)
-  line.piece(BYTES_OUT); line.integer(entry.bytesOut)
-  line.piece(PROJECT); line.piece(configured(entry.project))
-  line.piece(ROUTE); line.piece(configured(entry.route))
-  line.piece(CONSUMER); addNullable(line, entry.consumer)
-  if (entry.errorCode === null && entry.errorReason === null) line.piece(NO_ERROR)
+  line.piece(pieces.status(entry.status, entry.complete)); line.milliseconds(entry.durationMs)
+  if (entry.upstreamMs === null) line.piece(NO_UPSTREAM)
+  else { line.piece(UPSTREAM); line.milliseconds(entry.upstreamMs) }
+  line.piece(pieces.place(entry.project, entry.route, entry.target))
+  if (entry.bytesIn === 0) line.piece(NO_BYTES_IN)
+  else { line.piece(BYTES_IN); line.integer(entry.bytesIn); line.piece(BYTES_OUT) }
+  line.integer(entry.bytesOut)
+  if (entry.consumer === null && entry.errorCode === null && entry.errorReason === null) line.piece(NO_CONSUMER_OR_ERROR)
   else {
+    line.piece(CONSUMER); addNullable(line, entry.consumer)
     line.piece(ERROR_CODE); addNullable(line, entry.errorCode)
     line.piece(ERROR_REASON); addNullable(line, entry.errorReason)
+    line.piece(USER_AGENT)
   }
-  line.piece(USER_AGENT); addNullable(line, entry.userAgent)
-  line.piece(HTTP_VERSION); line.text(entry.httpVersion)
+  line.piece(entry.userAgent === null ? NULL : pieces.text(short(entry.userAgent)))
   if (entry.fields !== null || headers.length > 0) line.raw(fieldsJson(entry.fields, redactor) + headersJson(entry.headers, headers, redactor))
   line.piece(END)
 }
@@ -196,20 +185,6 @@ function headersJson (list: HeaderList | null | undefined, names: readonly strin
 function addNullable (line: LineBytes, text: string | null): void {
   if (text === null) line.piece(NULL)
   else line.text(short(text))
-}
-
-const encoded = new Map<string, Uint8Array>()
-const MAX_ENCODED = 4_096
-
-/** The JSON of a text of the configuration: few, and in every line. */
-function configured (text: string | null): Uint8Array {
-  if (text === null) return NULL
-  const known = encoded.get(text)
-  if (known !== undefined) return known
-  const json = Uint8Array.from(Buffer.from(jsonText(short(text))))
-  if (encoded.size >= MAX_ENCODED) encoded.clear()
-  encoded.set(text, json)
-  return json
 }
 
 function short (text: string): string {

@@ -21,13 +21,32 @@ export function asciiPiece (text: string): Uint8Array {
 export class LineBytes {
   #bytes = Buffer.allocUnsafeSlow(FIRST_SIZE)
   #length = 0
+  readonly #start: string
   #timeHigh = -1
-  #timeText = ''
+  /** The start with what changes seldom of the time; null where that is no usual time. */
+  #timePiece: Uint8Array | null = null
 
-  /** What was composed, good until the next `clear`. */
+  /** Every line begins with this (ASCII), the time behind it. */
+  constructor (start: string) {
+    this.#start = start
+  }
+
+  /** What was composed, good until the next `begin`. */
   get composed (): Uint8Array { return this.#bytes.subarray(0, this.#length) }
 
-  clear (): void { this.#length = 0 }
+  /** Begins a line: its start and the time, in milliseconds since 1970. */
+  begin (timeMs: number): void {
+    this.#length = 0
+    const high = Math.floor(timeMs / TIME_LOW)
+    if (high !== this.#timeHigh) {
+      this.#timeHigh = high
+      this.#timePiece = high > 0 && Number.isSafeInteger(timeMs) ? asciiPiece(this.#start + String(high)) : null
+    }
+    if (this.#timePiece === null) { this.raw(this.#start + String(timeMs)); return }
+    this.piece(this.#timePiece)
+    this.#reserve(NUMBER_ROOM)
+    this.#digits(timeMs - high * TIME_LOW, 5)
+  }
 
   /** Adds bytes as they are. */
   piece (bytes: Uint8Array): void {
@@ -65,18 +84,6 @@ export class LineBytes {
     if (!(value >= 0 && value <= 0x7fffffff && Number.isInteger(value))) { this.raw(String(value)); return }
     this.#reserve(NUMBER_ROOM)
     this.#digits(value, digitsOf(value))
-  }
-
-  /** Adds milliseconds since 1970. What changes seldom of them is a text that is there already. */
-  time (ms: number): void {
-    const high = Math.floor(ms / TIME_LOW)
-    if (high !== this.#timeHigh) {
-      this.#timeHigh = high
-      this.#timeText = high > 0 && Number.isSafeInteger(ms) ? String(high) : ''
-    }
-    if (this.#timeText === '') { this.raw(String(ms)); return }
-    this.raw(this.#timeText)
-    this.#digits(ms - high * TIME_LOW, 5)
   }
 
   /** Adds a duration with at most three decimals; 0 for what is no number. */
