@@ -21,6 +21,7 @@ const HELP = `npm run bench -- [options]
 
   --rounds N         rounds of each variant (6)
   --duration S       seconds of load in a round (4)
+  --warm-ups N       loads of 2 s before the one that counts (3)
   --variants A,B     ${VARIANTS.map(({ name }) => name).join(', ')} (all)
   --load TOOL        wrk or autocannon (wrk where it is on PATH)
   --connections N    connections of the load (64)
@@ -35,7 +36,7 @@ const PACED = { perSecond: 1_000, connections: 32 }
 
 const { values: flags } = parseArgs({
   options: {
-    rounds: { type: 'string' }, duration: { type: 'string' }, variants: { type: 'string' }, load: { type: 'string' }, connections: { type: 'string', default: '64' },
+    rounds: { type: 'string' }, duration: { type: 'string' }, 'warm-ups': { type: 'string' }, variants: { type: 'string' }, load: { type: 'string' }, connections: { type: 'string', default: '64' },
     quick: { type: 'boolean', default: false }, check: { type: 'boolean', default: false }, json: { type: 'boolean', default: false }, help: { type: 'boolean', default: false }
   }
 })
@@ -59,7 +60,7 @@ const origin = startChild({ args: [fileURLToPath(new URL('./origin.js', import.m
 const originPort = (await origin.waitFor(({ event }) => event === 'ready'))['port'] as number
 const conditions: Conditions = {
   origin: `http://127.0.0.1:${originPort}`, folder, tool: tool as Conditions['tool'], connections: count('connections', flags.connections),
-  warmUpSeconds: 1, seconds: count('duration', flags.duration ?? (flags.quick ? '2' : '4')), gatewayCore, loadCore
+  warmUps: count('warm-ups', flags['warm-ups'] ?? (flags.quick ? '1' : '3')), warmUpSeconds: flags.quick ? 1 : 2, seconds: count('duration', flags.duration ?? (flags.quick ? '2' : '4')), gatewayCore, loadCore
 }
 
 const all = await runRounds(variants, rounds)

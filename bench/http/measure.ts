@@ -11,6 +11,8 @@ export interface Conditions {
   folder: string
   tool: LoadTool
   connections: number
+  /** How often the warm-up load comes: connections that go and come make V8 compile some things anew, which is no part of steady work. */
+  warmUps: number
   warmUpSeconds: number
   seconds: number
   gatewayCore: number | null
@@ -50,13 +52,14 @@ export async function serve (variant: Variant, { origin, folder, gatewayCore }: 
   return { child, meter: createMeter(child.child), port: ready['port'] as number, stop: () => child.stop() }
 }
 
-/** Measures one variant for one round: a fresh process, a warm-up, then the load that counts. */
+/** Measures one variant for one round: a fresh process, warm-ups, then the load that counts. */
 export async function measureRound (variant: Variant, round: number, conditions: Conditions): Promise<Round> {
-  const { tool, connections, warmUpSeconds, seconds, loadCore: core } = conditions
+  const { tool, connections, warmUps, warmUpSeconds, seconds, loadCore: core } = conditions
   const serving = await serve(variant, conditions)
   try {
     const plan = { tool, url: `http://127.0.0.1:${serving.port}${REQUEST_PATH}`, connections, headers: REQUEST_HEADERS, core }
-    const warmUp = await runLoad({ ...plan, seconds: warmUpSeconds })
+    const warmUpErrors: string[] = []
+    for (let n = 0; n < warmUps; n++) warmUpErrors.push(...(await runLoad({ ...plan, seconds: warmUpSeconds })).errors)
     const before = await serving.meter.read()
     const startedAt = performance.now()
     const load = await runLoad({ ...plan, seconds })
@@ -72,7 +75,7 @@ export async function measureRound (variant: Variant, round: number, conditions:
       p50Ms: load.p50Ms,
       p99Ms: load.p99Ms,
       rssBytes: after.rssBytes,
-      errors: [...warmUp.errors.map((error) => `warm-up: ${error}`), ...load.errors]
+      errors: [...warmUpErrors.map((error) => `warm-up: ${error}`), ...load.errors]
     }
   } finally {
     await serving.stop()

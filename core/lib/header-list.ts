@@ -113,7 +113,7 @@ function removeFrom (flat: string[], lower: string, from: number): boolean {
     to += 2
   }
   const removed = to !== flat.length
-  flat.length = to
+  if (to !== flat.length) flat.length = to
   return removed
 }
 

@@ -146,5 +146,5 @@ export function removeNames (flat: string[], names: readonly string[]): void {
     flat[to + 1] = flat[i + 1] as string
     to += 2
   }
-  flat.length = to
+  if (to !== flat.length) flat.length = to
 }

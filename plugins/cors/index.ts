@@ -152,5 +152,5 @@ function removeCorsFields (flat: string[]): void {
     if (to !== i) { flat[to] = name; flat[to + 1] = flat[i + 1] as string }
     to += 2
   }
-  flat.length = to
+  if (to !== flat.length) flat.length = to
 }

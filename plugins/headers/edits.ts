@@ -111,5 +111,5 @@ function drop (flat: string[], from: number, isUnwanted: (name: string) => boole
     if (to !== i) { flat[to] = name; flat[to + 1] = flat[i + 1] as string }
     to += 2
   }
-  flat.length = to
+  if (to !== flat.length) flat.length = to
 }

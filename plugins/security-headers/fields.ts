@@ -23,7 +23,7 @@ export function compileFields (fields: readonly (readonly [name: string, value: 
       if (to !== i) { flat[to] = name; flat[to + 1] = flat[i + 1] as string }
       to += 2
     }
-    flat.length = to
+    if (to !== flat.length) flat.length = to
     for (let index = 0; index < added.length; index += 2) {
       if ((present & (1 << (index >> 1))) === 0) flat.push(added[index] as string, added[index + 1] as string)
     }

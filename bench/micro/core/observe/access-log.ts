@@ -46,7 +46,7 @@ async function cpuPerLine (write: (line: string) => void): Promise<number> {
 }
 
 const ours = createLineWriter({ file: join(folder, 'ours.log'), maxPendingBytes: 64 * 1024 * 1024 })
-const sonic = destination({ dest: join(folder, 'sonic.log'), sync: false, minLength: 256 * 1024, maxWrite: 128 * 1024 })
+const sonic = destination({ dest: join(folder, 'sonic.log'), sync: false, minLength: 256 * 1024, maxWrite: 512 * 1024 })
 await new Promise((resolve) => { sonic.once('ready', resolve) })
 const results: [number, number][] = []
 for (let round = 0; round < 4; round++) results.push([await cpuPerLine((line) => { ours.write(line) }), await cpuPerLine((line) => { sonic.write(line) })])

@@ -1,0 +1,55 @@
+import type { CollectionName } from './records.js'
+import type { Condition, UsageDay } from './store.js'
+
+/** A record as an engine keeps it: what it must know of it beside the record itself. */
+export interface StoredDocument {
+  readonly id: string
+  readonly customerId: string
+  readonly rev: number
+  /** Every value of the record that no other record of the collection may have: `email:acme:a@b.c`. */
+  readonly unique: readonly string[]
+  /** The record; null = removed. Its id is never used again. */
+  readonly record: Readonly<Record<string, unknown>> | null
+}
+
+/** What to find. `customerId` null crosses tenants: for the system store alone. */
+export interface Find {
+  readonly customerId: string | null
+  readonly filter: Readonly<Record<string, Condition>>
+  readonly sort: readonly { readonly field: string, readonly descending: boolean }[]
+  readonly limit: number
+  readonly offset: number
+}
+
+/** A document with the number of its last change. */
+export interface ChangedDocument extends StoredDocument {
+  readonly seq: number
+  readonly collection: CollectionName
+}
+
+/**
+ * What SQLite and MongoDB both can do, and all that the stores are made of: single-document conditional writes, simple finds, a change
+ * sequence. Removed documents are never found. Every method rejects with StoreUnavailableError where the engine does not answer in time.
+ */
+export interface DocumentEngine {
+  readonly name: 'embedded' | 'mongodb'
+  /** Null when it is kept; else what is taken: `id`, or the entry of `unique`. */
+  insert (collection: CollectionName, document: StoredDocument): Promise<string | null>
+  get (collection: CollectionName, customerId: string, id: string): Promise<StoredDocument | null>
+  find (collection: CollectionName, find: Find): Promise<StoredDocument[]>
+  count (collection: CollectionName, customerId: string, filter: Find['filter']): Promise<number>
+  /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
+  replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<'stale' | { readonly taken: string } | null>
+  readAll (collection: CollectionName, batch: number): AsyncIterable<StoredDocument[]>
+  latestSeq (): Promise<number>
+  changesSince (seq: number, limit: number): Promise<ChangedDocument[]>
+  onChange (callback: () => void): () => void
+  addUsage (customerId: string, counts: readonly UsageDay[]): Promise<void>
+  usageDays (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+  takeLease (name: string, holder: string, nowMs: number, ttlMs: number): Promise<{ readonly holder: string, readonly expiresAt: number } | null>
+  releaseLease (name: string, holder: string): Promise<void>
+  getMeta (key: string): Promise<string | null>
+  setMeta (key: string, value: string, expected: string | null | undefined): Promise<boolean>
+  ping (): Promise<void>
+  close (): Promise<void>
+}

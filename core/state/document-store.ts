@@ -1,0 +1,102 @@
+import type { DocumentEngine, StoredDocument } from './document-engine.js'
+import { ID_FIELDS, type CollectionName, type RecordBase, type Records } from './records.js'
+import type { Change, Collection, Filter, NewRecord, OpenStore, Query, Store, SystemStore } from './store.js'
+import { DuplicateError, StaleRevisionError } from './store-errors.js'
+import { fieldOfEntry, uniqueEntries } from './unique-fields.js'
+
+const MOST_LISTED = 1_000
+const BATCH = 1_000
+
+/** Opens a store over an engine. Closing it closes the engine. `now` gives milliseconds since 1970. */
+export function openDocumentStore (engine: DocumentEngine, now: () => number = Date.now): OpenStore {
+  const collections = Object.fromEntries(
+    (Object.keys(ID_FIELDS) as CollectionName[]).map((name) => [name, createCollection(engine, name, now)])
+  ) as unknown as { [C in CollectionName]: Collection<Records[C]> }
+  const store: Store = {
+    ...collections,
+    usage: {
+      add: (customerId, counts) => engine.addUsage(customerId, counts),
+      days: (customerId, of, fromDay, toDay) => engine.usageDays(customerId, of, fromDay, toDay)
+    }
+  }
+  return { engine: engine.name, store, system: createSystemStore(engine, now), close: () => engine.close() }
+}
+
+function createCollection<C extends CollectionName> (engine: DocumentEngine, name: C, now: () => number): Collection<Records[C]> {
+  type T = Records[C]
+  const idField = ID_FIELDS[name] as keyof T & string
+  const idOf = (record: NewRecord<T> | T): string => (record as Record<string, unknown>)[idField] as string
+  const refuse = (taken: string): never => { throw new DuplicateError(name, taken === 'id' ? idField : fieldOfEntry(taken)) }
+  const documentOf = (record: T): StoredDocument => {
+    const { customer_id: customerId, rev } = record as RecordBase
+    return { id: idOf(record), customerId, rev, unique: uniqueEntries(name, record), record: record as unknown as StoredDocument['record'] }
+  }
+  return {
+    async insert (customerId, fresh) {
+      const at = new Date(now()).toISOString()
+      const record = { ...fresh, customer_id: customerId, rev: 1, created_at: at, updated_at: at } as unknown as T
+      const taken = await engine.insert(name, documentOf(record))
+      return taken === null ? record : refuse(taken)
+    },
+    async get (customerId, id) {
+      return ((await engine.get(name, customerId, id))?.record ?? null) as T | null
+    },
+    async list (customerId, query) {
+      const found = await engine.find(name, { customerId, ...findOf(query) })
+      return found.map(({ record }) => record as unknown as T)
+    },
+    count: (customerId, filter) => engine.count(name, customerId, (filter ?? {}) as Record<string, never>),
+    async replace (customerId, record) {
+      const { rev } = record as RecordBase
+      const next = { ...record, customer_id: customerId, rev: rev + 1, updated_at: new Date(now()).toISOString() } as T
+      const outcome = await engine.replace(name, rev, documentOf(next))
+      if (outcome === 'stale') throw new StaleRevisionError(name, idOf(record))
+      return outcome === null ? next : refuse(outcome.taken)
+    },
+    async remove (customerId, id, rev) {
+      for (;;) {
+        const there = await engine.get(name, customerId, id)
+        if (there === null) {
+          if (rev !== undefined) throw new StaleRevisionError(name, id)
+          return false
+        }
+        if (rev !== undefined && there.rev !== rev) throw new StaleRevisionError(name, id)
+        if (await engine.replace(name, there.rev, { id, customerId, rev: there.rev + 1, unique: [], record: null }) === null) return true
+      }
+    }
+  }
+}
+
+function findOf<T> ({ filter, sort, limit, offset }: Query<T>): { filter: Record<string, never>, sort: { field: string, descending: boolean }[], limit: number, offset: number } {
+  return {
+    filter: (filter ?? {}) as Filter<T> & Record<string, never>,
+    sort: (sort ?? []).map(({ field, descending }) => ({ field, descending: descending ?? false })),
+    limit: Math.min(Math.max(1, limit), MOST_LISTED),
+    offset: Math.max(0, offset ?? 0)
+  }
+}
+
+function createSystemStore (engine: DocumentEngine, now: () => number): SystemStore {
+  const byPrefix = async <C extends 'credentials' | 'admin_tokens'>(collection: C, prefix: string): Promise<Records[C][]> => {
+    const found = await engine.find(collection, { customerId: null, filter: { prefix: { eq: prefix } }, sort: [], limit: MOST_LISTED, offset: 0 })
+    return found.map(({ record }) => record as unknown as Records[C])
+  }
+  return {
+    async * readAll<C extends CollectionName> (collection: C): AsyncIterable<readonly Records[C][]> {
+      for await (const documents of engine.readAll(collection, BATCH)) yield documents.map(({ record }) => record as unknown as Records[C])
+    },
+    latestSeq: () => engine.latestSeq(),
+    async changesSince (seq, limit) {
+      const changed = await engine.changesSince(seq, limit)
+      return changed.map(({ seq: at, collection, id, customerId, record }): Change => ({ seq: at, collection, id, customerId, record: record as Change['record'] }))
+    },
+    onChange: (callback) => engine.onChange(callback),
+    credentialsByPrefix: (prefix) => byPrefix('credentials', prefix),
+    tokensByPrefix: (prefix) => byPrefix('admin_tokens', prefix),
+    takeLease: (name, holder, ttlMs) => engine.takeLease(name, holder, now(), ttlMs),
+    releaseLease: (name, holder) => engine.releaseLease(name, holder),
+    getMeta: (key) => engine.getMeta(key),
+    setMeta: (key, value, expected) => engine.setMeta(key, value, expected),
+    ping: () => engine.ping()
+  }
+}

@@ -1,0 +1,200 @@
+/**
+ * What the store keeps: plain JSON records, the same in every engine, in backups and (less what is secret) in the admin API. Times are
+ * UTC in ISO 8601 with milliseconds, which sort as text.
+ */
+
+/** What every record has beside its own id. */
+export interface RecordBase {
+  /** The account that it belongs to: the tenant. */
+  readonly customer_id: string
+  /** Counts writes, from 1: a write names the revision that it replaces. */
+  readonly rev: number
+  readonly created_at: string
+  readonly updated_at: string
+}
+
+/** A value that was encrypted by the key ring (`KeyRing.encrypt`): it names its key and can be read back. */
+export type Sealed = string
+
+/** Limits of a plan or of one key, as the configuration language writes them (`requests: 1000/h`). */
+export type Limits = Readonly<Record<string, string>>
+
+/** A customer of the gateway. Its own id is its `customer_id`. */
+export interface Account extends RecordBase {
+  readonly name: string
+  readonly email: string | null
+  readonly status: 'active' | 'suspended'
+}
+
+/** A tenant's API. */
+export interface Project extends RecordBase {
+  readonly project_id: string
+  /** The short form: one upstream for every path; null where `config` says everything. */
+  readonly target_url: string | null
+  readonly auth_type: 'api_key' | 'oauth' | 'none'
+  readonly active: boolean
+  /** A label. */
+  readonly api_version: string | null
+  /** The project in the configuration language, as its tenant wrote it; null where the short form is all there is. */
+  readonly config: Readonly<Record<string, unknown>> | null
+  /** Who wrote it decides what it may contain. */
+  readonly written_by: 'operator' | 'tenant'
+}
+
+/** A host name that a project claims. It serves the project while it is verified. */
+export interface Domain extends RecordBase {
+  readonly domain_id: string
+  readonly project_id: string
+  /** Lower-case, ASCII (IDNA), without a trailing dot. */
+  readonly name: string
+  readonly status: 'pending' | 'verified' | 'unverified'
+  /** 256 bits, base64url: what the TXT record has to hold; null once void. */
+  readonly challenge: string | null
+  readonly verified_at: string | null
+  readonly checked_at: string | null
+  /** Since when every look-up failed; null while they do not. */
+  readonly failing_since: string | null
+}
+
+/** A person. */
+export interface User extends RecordBase {
+  readonly user_id: string
+  readonly email: string
+  readonly name: string | null
+  readonly tier: string | null
+  readonly status: 'active' | 'inactive'
+}
+
+/** Users together. */
+export interface Team extends RecordBase {
+  readonly team_id: string
+  readonly name: string
+  readonly description: string | null
+}
+
+/** What a person, token or team may be told to do. */
+export type Role = 'operator' | 'owner' | 'admin' | 'developer' | 'auditor'
+
+/** That a user has a role somewhere. */
+export interface Membership extends RecordBase {
+  readonly membership_id: string
+  readonly user_id: string
+  /** The team by which the user has it; null = on its own. */
+  readonly team_id: string | null
+  readonly scope: 'account' | 'project' | 'consumer'
+  /** The id of the account, project or consumer. */
+  readonly scope_id: string
+  readonly role: Role
+}
+
+/** Who calls a project's API: an application or an end customer. */
+export interface Consumer extends RecordBase {
+  readonly consumer_id: string
+  readonly name: string
+  readonly status: 'active' | 'inactive'
+  readonly metadata: Readonly<Record<string, unknown>>
+}
+
+/** What a consumer shows to a project. Only its digest is kept. */
+export interface Credential extends RecordBase {
+  readonly credential_id: string
+  readonly project_id: string
+  readonly consumer_id: string
+  readonly kind: 'api_key'
+  readonly name: string | null
+  /** The beginning of the key, by which it is looked up and shown. */
+  readonly prefix: string
+  /** Keyed SHA-256 of the whole key, base64url. */
+  readonly digest: string
+  /** The pepper that keyed the digest. */
+  readonly pepper_id: string
+  /** The HMAC secret that goes with the key; null = there is none. */
+  readonly secret: Sealed | null
+  readonly status: 'active' | 'revoked'
+  readonly plan_id: string | null
+  readonly limits: Limits | null
+  /** CIDR blocks from which alone it works; empty = from everywhere. */
+  readonly allowed_networks: readonly string[]
+  readonly require_signature: boolean
+  /** Null = never. A rotated key's is the end of the overlap. */
+  readonly expires_at: string | null
+  readonly last_used_at: string | null
+  readonly revoked_at: string | null
+  /** The key that it was rotated into. */
+  readonly replaced_by: string | null
+}
+
+/** Named limits. */
+export interface Plan extends RecordBase {
+  readonly plan_id: string
+  readonly name: string
+  readonly limits: Limits
+}
+
+/** That a consumer has a plan for a project. */
+export interface Subscription extends RecordBase {
+  readonly subscription_id: string
+  readonly consumer_id: string
+  readonly project_id: string
+  readonly plan_id: string
+  readonly status: 'active' | 'ended'
+}
+
+/** A token for the admin API. Only its digest is kept. */
+export interface AdminToken extends RecordBase {
+  readonly token_id: string
+  /** Whose it is; null = nobody's in particular. */
+  readonly user_id: string | null
+  readonly name: string
+  readonly prefix: string
+  readonly digest: string
+  readonly pepper_id: string
+  readonly role: Role
+  readonly scope: 'account' | 'project'
+  readonly scope_id: string
+  readonly status: 'active' | 'revoked'
+  readonly expires_at: string | null
+  readonly last_used_at: string | null
+}
+
+/** One version of a project's configuration. Never changed. */
+export interface ConfigVersion extends RecordBase {
+  readonly config_version_id: string
+  readonly project_id: string
+  /** Counts from 1 within the project. */
+  readonly version: number
+  readonly config: Readonly<Record<string, unknown>> | null
+  readonly target_url: string | null
+  readonly auth_type: Project['auth_type']
+  /** Who wrote it: a token's or user's id. */
+  readonly author: string
+  readonly comment: string | null
+}
+
+/** The records by collection. */
+export interface Records {
+  accounts: Account
+  projects: Project
+  domains: Domain
+  users: User
+  teams: Team
+  memberships: Membership
+  consumers: Consumer
+  credentials: Credential
+  plans: Plan
+  subscriptions: Subscription
+  admin_tokens: AdminToken
+  config_versions: ConfigVersion
+}
+
+/** The name of a collection. */
+export type CollectionName = keyof Records
+
+/** Which field of a record is its id. An id is one record's for good: also after that is gone. */
+export const ID_FIELDS = {
+  accounts: 'customer_id', projects: 'project_id', domains: 'domain_id', users: 'user_id', teams: 'team_id', memberships: 'membership_id', consumers: 'consumer_id',
+  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', admin_tokens: 'token_id', config_versions: 'config_version_id'
+} as const satisfies { [C in CollectionName]: keyof Records[C] }
+
+/** The account of projects that files declare. */
+export const LOCAL_ACCOUNT = 'local'

@@ -1,0 +1,47 @@
+/** A record can not be kept because an id was used before or a unique field is taken. */
+export class DuplicateError extends Error {
+  readonly collection: string
+  /** The one that is taken. */
+  readonly field: string
+
+  constructor (collection: string, field: string) {
+    super(`${collection}: there is one with this ${field} already`)
+    this.name = 'DuplicateError'
+    this.collection = collection
+    this.field = field
+  }
+}
+
+/** A record has another revision than the one that was to be replaced, or is gone. */
+export class StaleRevisionError extends Error {
+  readonly collection: string
+  readonly id: string
+
+  constructor (collection: string, id: string) {
+    super(`${collection}: ${id} was changed meanwhile`)
+    this.name = 'StaleRevisionError'
+    this.collection = collection
+    this.id = id
+  }
+}
+
+/** The store does not answer. */
+export class StoreUnavailableError extends Error {
+  constructor (message: string, options?: { cause?: unknown }) {
+    super(message, options)
+    this.name = 'StoreUnavailableError'
+  }
+}
+
+/** The store was written by a newer version of the gateway: nothing of it is touched. */
+export class StoreTooNewError extends Error {
+  readonly version: number
+  readonly known: number
+
+  constructor (version: number, known: number) {
+    super(`the store has format ${version}, this version knows up to ${known}: start the newer version, or restore a backup of the older format into another store`)
+    this.name = 'StoreTooNewError'
+    this.version = version
+    this.known = known
+  }
+}

@@ -1,0 +1,121 @@
+import type { CollectionName, Records } from './records.js'
+
+/** What a new record is made of: the store adds revision and times. */
+export type NewRecord<T> = Omit<T, 'rev' | 'created_at' | 'updated_at' | 'customer_id'>
+
+/** A condition on one field. Several conditions of one filter hold together. */
+export type Condition =
+  | { readonly eq: string | number | boolean | null }
+  | { readonly in: readonly (string | number | boolean)[] }
+  | { readonly gt?: string | number, readonly gte?: string | number, readonly lt?: string | number, readonly lte?: string | number }
+  /** Text that contains this one, without case; never a pattern. */
+  | { readonly contains: string }
+
+/** Conditions by field of the record's first level. */
+export type Filter<T> = { readonly [F in keyof T & string]?: Condition }
+
+/** What part of a collection is wanted, in what order. */
+export interface Query<T> {
+  readonly filter?: Filter<T>
+  /** By these fields in turn; the id is always the last. Default: the id. */
+  readonly sort?: readonly { readonly field: keyof T & string, readonly descending?: boolean }[]
+  /** At most this many, 1 to 1 000. */
+  readonly limit: number
+  /** How many are left out before. */
+  readonly offset?: number
+}
+
+/**
+ * Records of one kind. The tenant comes first, in every call, and a record of another tenant is as good as none.
+ *
+ * Every method rejects with StoreUnavailableError when the engine does not answer within its time limit: whether a write was made
+ * is then not known, and the same call may be made again, which is safe because of the revision.
+ */
+export interface Collection<T> {
+  /** Keeps a new record. Rejects with DuplicateError where its id was ever used, or a field that is unique is taken. */
+  insert (customerId: string, record: NewRecord<T>): Promise<T>
+  /** The record, or null. */
+  get (customerId: string, id: string): Promise<T | null>
+  list (customerId: string, query: Query<T>): Promise<T[]>
+  count (customerId: string, filter?: Filter<T>): Promise<number>
+  /**
+   * Puts `record` in the place of the one that has its id and its `rev`. Resolves to it as it is now kept. Rejects with StaleRevisionError
+   * when there is another revision, or none; with DuplicateError where a unique field is taken.
+   */
+  replace (customerId: string, record: T): Promise<T>
+  /** Removes the record; with `rev`, only while that is its revision (else StaleRevisionError). False when there was none. */
+  remove (customerId: string, id: string, rev?: number): Promise<boolean>
+}
+
+/** What a key was used for in one day (UTC). */
+export interface UsageDay {
+  readonly project_id: string
+  readonly credential_id: string
+  /** `2026-11-26` */
+  readonly day: string
+  readonly requests: number
+  readonly errors: number
+}
+
+/** Counts of use, by key and day. */
+export interface UsageStore {
+  /** Adds to what is counted; days and keys that are new begin at 0. */
+  add (customerId: string, counts: readonly UsageDay[]): Promise<void>
+  /** From the first to the last day, both included; days without use are left out. */
+  days (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+}
+
+/** What tenants have: a collection of each kind. */
+export type Store = { readonly [C in CollectionName]: Collection<Records[C]> } & { readonly usage: UsageStore }
+
+/** One record as it changed. */
+export interface Change {
+  /** Grows with each change of the store; never twice the same. */
+  readonly seq: number
+  readonly collection: CollectionName
+  readonly id: string
+  readonly customerId: string
+  /** As it now is; null = it was removed. */
+  readonly record: Records[CollectionName] | null
+}
+
+/** A lease: one holder at a time, until it expires. */
+export interface Lease {
+  readonly holder: string
+  readonly expiresAt: number
+}
+
+/** What crosses tenants, and nothing else: reading everything for the directory, following changes, finding a key, leases, migrations. */
+export interface SystemStore {
+  /** Every record of a collection, in pieces, in no order. A record that changes meanwhile comes as it was or as it is. */
+  readAll<C extends CollectionName> (collection: C): AsyncIterable<readonly Records[C][]>
+  /** The sequence number of the newest change. */
+  latestSeq (): Promise<number>
+  /**
+   * What changed behind `seq`, oldest first, at most `limit`; of one record perhaps only its newest state. A change is never left out
+   * for good because a later one was seen before it.
+   */
+  changesSince (seq: number, limit: number): Promise<readonly Change[]>
+  /** Calls back when something may have changed, as early as the engine can tell; returns what ends that. Polling is the caller's business. */
+  onChange (callback: () => void): () => void
+  /** The credentials that begin with this prefix: those that may be the key that was shown. */
+  credentialsByPrefix (prefix: string): Promise<readonly Records['credentials'][]>
+  tokensByPrefix (prefix: string): Promise<readonly Records['admin_tokens'][]>
+  /** Takes or prolongs a lease for `ttlMs`; null = somebody else has it. */
+  takeLease (name: string, holder: string, ttlMs: number): Promise<Lease | null>
+  releaseLease (name: string, holder: string): Promise<void>
+  /** Settings of the store itself (migrations, format version). */
+  getMeta (key: string): Promise<string | null>
+  /** Writes a setting; with `expected`, only while that is its value (null = it is not there). False = it was another. */
+  setMeta (key: string, value: string, expected?: string | null): Promise<boolean>
+  /** Whether the engine answers; rejects with StoreUnavailableError when it does not. */
+  ping (): Promise<void>
+}
+
+/** A store that is open. Whoever opened it closes it. */
+export interface OpenStore {
+  readonly engine: 'embedded' | 'mongodb'
+  readonly store: Store
+  readonly system: SystemStore
+  close (): Promise<void>
+}
