@@ -1,6 +1,6 @@
-/** The configuration that `sluice init` writes. */
-export function initTemplate (): string {
-  return `# yaml-language-server: $schema=gateway.schema.json
+import type { ProjectTemplate } from './template.js'
+
+const CONFIG = `# yaml-language-server: $schema=gateway.schema.json
 # \`sluice schema --out gateway.schema.json\` writes the file that editors complete and explain this one with.
 # \`sluice check\` tells what is wrong, \`sluice explain GET /echo/hello\` what serves a request, \`sluice start\` runs it.
 
@@ -41,4 +41,10 @@ environments:
   production:
     listen: { host: 0.0.0.0 }
 `
+/** What runs at once: an echo service behind a gateway, with a bit of everything to change. */
+export const DEMO: ProjectTemplate = {
+  name: 'demo',
+  description: 'an echo service behind a gateway, to try things with',
+  files: [['gateway.config.yaml', CONFIG]],
+  try: 'curl -i http://127.0.0.1:8080/echo/hello?x=1'
 }
