@@ -35,9 +35,10 @@ export interface DocumentEngine {
   readonly name: 'embedded' | 'mongodb'
   /** Null when it is kept; else what is taken: `id`, or the entry of `unique`. */
   insert (collection: CollectionName, document: StoredDocument): Promise<string | null>
-  get (collection: CollectionName, customerId: string, id: string): Promise<StoredDocument | null>
+  /** `customerId` null crosses tenants, as in Find. */
+  get (collection: CollectionName, customerId: string | null, id: string): Promise<StoredDocument | null>
   find (collection: CollectionName, find: Find): Promise<StoredDocument[]>
-  count (collection: CollectionName, customerId: string, filter: Find['filter']): Promise<number>
+  count (collection: CollectionName, customerId: string | null, filter: Find['filter']): Promise<number>
   /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
   replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<'stale' | { readonly taken: string } | null>
   readAll (collection: CollectionName, batch: number): AsyncIterable<StoredDocument[]>
@@ -50,6 +51,8 @@ export interface DocumentEngine {
   releaseLease (name: string, holder: string): Promise<void>
   getMeta (key: string): Promise<string | null>
   setMeta (key: string, value: string, expected: string | null | undefined): Promise<boolean>
+  /** Removes the settings from `fromKey` (included) to `toKey` (not included), compared as bytes of UTF-8. */
+  removeMeta (fromKey: string, toKey: string): Promise<void>
   ping (): Promise<void>
   close (): Promise<void>
 }

@@ -1,3 +1,4 @@
+import { createAuditTrail } from './audit.js'
 import type { DocumentEngine, StoredDocument } from './document-engine.js'
 import { ID_FIELDS, type CollectionName, type RecordBase, type Records } from './records.js'
 import type { Change, Collection, Filter, NewRecord, OpenStore, Query, Store, SystemStore } from './store.js'
@@ -19,7 +20,7 @@ export function openDocumentStore (engine: DocumentEngine, now: () => number = D
       days: (customerId, of, fromDay, toDay) => engine.usageDays(customerId, of, fromDay, toDay)
     }
   }
-  return { engine: engine.name, store, system: createSystemStore(engine, now), close: () => engine.close() }
+  return { engine: engine.name, store, system: createSystemStore(engine, now), audit: createAuditTrail(engine, now), close: () => engine.close() }
 }
 
 function createCollection<C extends CollectionName> (engine: DocumentEngine, name: C, now: () => number): Collection<Records[C]> {
@@ -85,6 +86,14 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
     async * readAll<C extends CollectionName> (collection: C): AsyncIterable<readonly Records[C][]> {
       for await (const documents of engine.readAll(collection, BATCH)) yield documents.map(({ record }) => record as unknown as Records[C])
     },
+    async find<C extends CollectionName> (collection: C, id: string) {
+      return ((await engine.get(collection, null, id))?.record ?? null) as Records[C] | null
+    },
+    async list<C extends CollectionName> (collection: C, query: Query<Records[C]>) {
+      const found = await engine.find(collection, { customerId: null, ...findOf(query) })
+      return found.map(({ record }) => record as unknown as Records[C])
+    },
+    count: (collection, filter) => engine.count(collection, null, (filter ?? {}) as Record<string, never>),
     latestSeq: () => engine.latestSeq(),
     async changesSince (seq, limit) {
       const changed = await engine.changesSince(seq, limit)
@@ -97,6 +106,7 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
     releaseLease: (name, holder) => engine.releaseLease(name, holder),
     getMeta: (key) => engine.getMeta(key),
     setMeta: (key, value, expected) => engine.setMeta(key, value, expected),
+    removeMeta: (fromKey, toKey) => engine.removeMeta(fromKey, toKey),
     ping: () => engine.ping()
   }
 }

@@ -171,6 +171,35 @@ export interface ConfigVersion extends RecordBase {
   readonly comment: string | null
 }
 
+/**
+ * One entry of the audit trail: what somebody was about to do, or what came of it. Never replaced, but for a payload that is erased.
+ * Each names the hash of the one before, and all tenants' are one chain.
+ */
+export interface AuditRecord extends RecordBase {
+  /** Made of `seq`: two writers can not add the same one. */
+  readonly audit_id: string
+  /** Counts from 1, without gaps. */
+  readonly seq: number
+  readonly request_id: string
+  /** `intent` stands before the change, `outcome` behind it. */
+  readonly phase: 'intent' | 'outcome'
+  /** `projects.create` */
+  readonly action: string
+  /** Who: a token's id, or `operator`. */
+  readonly actor: string
+  /** What: the id of a record; null where that is not known yet. */
+  readonly target_id: string | null
+  /** `ok` or the code of the error; null in an intent. */
+  readonly outcome: string | null
+  /** What tells of people and contents: before, after, peer. Null once erased. */
+  readonly payload: Readonly<Record<string, unknown>> | null
+  /** SHA-256 of the payload, hex: the chain holds without it. */
+  readonly payload_hash: string
+  /** `hash` of the entry before; 64 zeros for the first. */
+  readonly prev_hash: string
+  readonly hash: string
+}
+
 /** The records by collection. */
 export interface Records {
   accounts: Account
@@ -185,6 +214,7 @@ export interface Records {
   subscriptions: Subscription
   admin_tokens: AdminToken
   config_versions: ConfigVersion
+  audit_records: AuditRecord
 }
 
 /** The name of a collection. */
@@ -193,7 +223,7 @@ export type CollectionName = keyof Records
 /** Which field of a record is its id. An id is one record's for good: also after that is gone. */
 export const ID_FIELDS = {
   accounts: 'customer_id', projects: 'project_id', domains: 'domain_id', users: 'user_id', teams: 'team_id', memberships: 'membership_id', consumers: 'consumer_id',
-  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', admin_tokens: 'token_id', config_versions: 'config_version_id'
+  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', admin_tokens: 'token_id', config_versions: 'config_version_id', audit_records: 'audit_id'
 } as const satisfies { [C in CollectionName]: keyof Records[C] }
 
 /** The account of projects that files declare. */

@@ -1,4 +1,4 @@
-import type { CollectionName, Records } from './records.js'
+import type { AuditRecord, CollectionName, Records } from './records.js'
 
 /** What a new record is made of: the store adds revision and times. */
 export type NewRecord<T> = Omit<T, 'rev' | 'created_at' | 'updated_at' | 'customer_id'>
@@ -65,8 +65,8 @@ export interface UsageStore {
   days (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
 }
 
-/** What tenants have: a collection of each kind. */
-export type Store = { readonly [C in CollectionName]: Collection<Records[C]> } & { readonly usage: UsageStore }
+/** What tenants have: a collection of each kind. The audit trail has a door of its own, which only adds. */
+export type Store = { readonly [C in Exclude<CollectionName, 'audit_records'>]: Collection<Records[C]> } & { readonly usage: UsageStore }
 
 /** One record as it changed. */
 export interface Change {
@@ -89,6 +89,11 @@ export interface Lease {
 export interface SystemStore {
   /** Every record of a collection, in pieces, in no order. A record that changes meanwhile comes as it was or as it is. */
   readAll<C extends CollectionName> (collection: C): AsyncIterable<readonly Records[C][]>
+  /** The record of this id, whoever's it is: for operators. */
+  find<C extends CollectionName> (collection: C, id: string): Promise<Records[C] | null>
+  /** As `Collection.list`, over all tenants: for operators. */
+  list<C extends CollectionName> (collection: C, query: Query<Records[C]>): Promise<Records[C][]>
+  count<C extends CollectionName> (collection: C, filter?: Filter<Records[C]>): Promise<number>
   /** The sequence number of the newest change. */
   latestSeq (): Promise<number>
   /**
@@ -108,8 +113,32 @@ export interface SystemStore {
   getMeta (key: string): Promise<string | null>
   /** Writes a setting; with `expected`, only while that is its value (null = it is not there). False = it was another. */
   setMeta (key: string, value: string, expected?: string | null): Promise<boolean>
+  /** Removes the settings whose keys are between these two (the first included, the second not). */
+  removeMeta (fromKey: string, toKey: string): Promise<void>
   /** Whether the engine answers; rejects with StoreUnavailableError when it does not. */
   ping (): Promise<void>
+}
+
+/** What an entry of the audit trail is made of: the trail adds its place in the chain. */
+export type NewAuditRecord = Pick<AuditRecord, 'request_id' | 'phase' | 'action' | 'actor' | 'target_id' | 'outcome'> & { readonly payload: Readonly<Record<string, unknown>> }
+
+/** What is wrong with a chain: the number of the first entry that does not fit, and in what. */
+export interface AuditFault {
+  readonly seq: number
+  readonly problem: 'missing' | 'chain' | 'entry' | 'payload'
+}
+
+/** The audit trail: entries are added, read, and never changed; a payload can be erased. Rejects as `Collection` does. */
+export interface AuditTrail {
+  /** Adds an entry behind all others, durably. */
+  append (customerId: string, entry: NewAuditRecord): Promise<AuditRecord>
+  /** Null crosses tenants: for operators. */
+  list (customerId: string | null, query: Query<AuditRecord>): Promise<AuditRecord[]>
+  count (customerId: string | null, filter?: Filter<AuditRecord>): Promise<number>
+  /** Forgets what an entry tells of people; the chain stays whole. False when there is none. */
+  erase (customerId: string, auditId: string): Promise<boolean>
+  /** Reads the whole chain; `fault` null = nothing is missing or changed. Entries cut off at the end show by `head` alone: keep it elsewhere. */
+  verify (): Promise<{ readonly entries: number, readonly head: string, readonly fault: AuditFault | null }>
 }
 
 /** A store that is open. Whoever opened it closes it. */
@@ -117,5 +146,6 @@ export interface OpenStore {
   readonly engine: 'embedded' | 'mongodb'
   readonly store: Store
   readonly system: SystemStore
+  readonly audit: AuditTrail
   close (): Promise<void>
 }
