@@ -13,8 +13,13 @@ export interface RecordBase {
   readonly updated_at: string
 }
 
-/** A value that was encrypted by the key ring (`KeyRing.encrypt`): it names its key and can be read back. */
-export type Sealed = string
+declare const SEALED: unique symbol
+
+/**
+ * A value that was encrypted by the key ring (`KeyRing.seal`): it names its key and can be read back. A type of its own, so that a plain
+ * secret can not be stored by mistake; `sealed-fields.ts` lists every field that has it.
+ */
+export type Sealed = string & { readonly [SEALED]: true }
 
 /** Limits of a plan or of one key, as the configuration language writes them (`requests: 1000/h`). */
 export type Limits = Readonly<Record<string, string>>
@@ -106,7 +111,7 @@ export interface Credential extends RecordBase {
   readonly prefix: string
   /** Keyed SHA-256 of the whole key, base64url. */
   readonly digest: string
-  /** The pepper that keyed the digest. */
+  /** The pepper of the key ring that keyed the digest. */
   readonly pepper_id: string
   /** The HMAC secret that goes with the key; null = there is none. */
   readonly secret: Sealed | null
