@@ -1,3 +1,4 @@
+import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { importAuthorPlugin } from '../core/config/author-plugin.js'
 import { createConfigLoader, type ConfigLoad, type ConfigLoader } from '../core/config/loader.js'
@@ -61,6 +62,11 @@ const IDLE_GRACE_MS = 1_000
 /** How long clients may take to end their connections after the last answer. */
 const LAST_BYTES_MS = 1_000
 
+/** The addresses under which this machine can be reached. */
+function ownAddresses (): string[] {
+  return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address))
+}
+
 /** Starts a data node. Throws ConfigError when the configuration can not be used, Error when a port can not be opened. */
 export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {
   const { log } = options
@@ -73,7 +79,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   const metrics = createMetrics(first.root.metrics, { version: options.version ?? 'unknown' })
   const accessLog: AccessLog | null = first.root.accessLog === false ? null : createAccessLog(first.root.accessLog)
   const gateway = new Gateway({
-    registry, log, accessLog, metrics, operatorToken: options.operatorToken,
+    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: ownAddresses(),
     builtinUrl (name) {
       const builtin = builtins.get(name)
       if (builtin === undefined) throw new ConfigError([{ path: [], message: `there is no builtin upstream "${name}"`, remedy: `use ${[...builtins.keys()].join(', ')}` }])

@@ -12,7 +12,8 @@ import { compileRewrite } from './pipeline/rewrite.js'
 import { compileRouter } from './pipeline/router.js'
 import type { Plugin } from './plugin.js'
 import { createPluginHost, type HostServices } from './plugin-host.js'
-import type { PoolRegistry } from './proxy/pools.js'
+import type { Egress } from './lib/egress.js'
+import type { PoolRegistry, Pools } from './proxy/pools.js'
 import { createTarget, createUpstream, type Target, type Upstream } from './proxy/upstream.js'
 import { refuse } from './reply.js'
 import type { GatewayConfig, ProjectConfig, RouteConfig, UpstreamConfig } from './route.js'
@@ -22,6 +23,8 @@ export interface CompileServices {
   readonly registry: ReadonlyMap<string, Plugin>
   readonly lookUp: PluginLookup
   readonly pools: PoolRegistry
+  /** Where the targets that tenants name may lead. */
+  readonly egress: Egress
   readonly host: HostServices
   /** Where a route's requests are counted. */
   readonly statsFor: (project: string | null, route: string | null) => RequestStats
@@ -43,6 +46,7 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
   const pipelines: CompiledPipeline[] = []
   const upstreams = new Map<string, Upstream>()
   const findings = createFindingSet()
+  const pools: Pools = config.origin === 'tenant' ? services.pools.guarded(services.egress) : services.pools
   // What the routes without entries of their own have, and the pipeline of the one before.
   const plain = orderSteps({ gateway: root.plugins, project: config.plugins, route: [] }, services.lookUp, services.registry.values())
   let alike: CompiledPipeline | null = null
@@ -62,8 +66,8 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     }
   }
   try {
-    for (const upstream of Object.values(config.upstreams)) upstreams.set(upstream.name, createUpstream(upstream, targetsOf(upstream, services), services.pools))
-    const targets = createNamedTargets(services.pools)
+    for (const upstream of Object.values(config.upstreams)) upstreams.set(upstream.name, createUpstream(upstream, targetsOf(upstream, services), pools))
+    const targets = createNamedTargets(pools)
     const routes: { config: RouteConfig, value: CompiledRoute }[] = []
     for (const route of config.routes) {
       const { steps } = route.plugins.length === 0 ? plain : orderSteps({ gateway: root.plugins, project: config.plugins, route: route.plugins }, services.lookUp, services.registry.values())
@@ -141,7 +145,7 @@ interface NamedTargets {
 /** Steps may name a target per request; this many are remembered per project, so that their pools are shared and bounded. */
 const MAX_NAMED_TARGETS = 64
 
-function createNamedTargets (pools: PoolRegistry): NamedTargets {
+function createNamedTargets (pools: Pools): NamedTargets {
   const named = new Map<string, Target>()
   return {
     get (url, upstream) {

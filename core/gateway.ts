@@ -18,6 +18,7 @@ import { DEFAULT_ID_HEADER } from './pipeline/answer-writer.js'
 import { Exchange } from './pipeline/exchange.js'
 import type { Plugin } from './plugin.js'
 import { systemClock } from './plugin-host.js'
+import type { LookupAll } from './proxy/guarded-connector.js'
 import { PoolRegistry } from './proxy/pools.js'
 import { Tunnels } from './proxy/tunnels.js'
 import { type Refusal, refuse } from './reply.js'
@@ -36,6 +37,10 @@ export interface GatewayOptions {
   readonly operatorToken?: string | null
   /** The address of a started `builtin:` upstream. */
   readonly builtinUrl?: (name: string) => string
+  /** Resolves the names of targets that tenants name; left out, the system's resolver does. */
+  readonly lookup?: LookupAll
+  /** The addresses of this machine: what tenants name may not lead to its other ports. */
+  readonly ownAddresses?: readonly string[]
 }
 
 const AMBIGUOUS = refuse('VALIDATION_ERROR', { message: 'The path can be read in two ways that different routes serve.', details: { reason: 'ambiguous_path' } })
@@ -43,11 +48,11 @@ const ENCODED_SLASH = refuse('VALIDATION_ERROR', { message: 'An encoded slash or
 
 /** The engine: holds the current snapshot, takes requests, and swaps in what `apply` builds. */
 export class Gateway implements ListenerTarget, ExchangeObserver {
-  readonly pools = new PoolRegistry()
+  readonly pools: PoolRegistry
   readonly tunnels = new Tunnels()
   private snapshot: Snapshot | null = null
   private readonly options: GatewayOptions
-  private readonly services: Omit<CompileServices, 'lookUp'>
+  private readonly services: Omit<CompileServices, 'lookUp' | 'egress'>
   private readonly clock: Clock
   private active = 0
   private idle: (() => void)[] = []
@@ -55,6 +60,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   constructor (options: GatewayOptions) {
     this.options = options
+    this.pools = new PoolRegistry(options.lookup)
     this.clock = options.clock ?? systemClock
     this.services = {
       registry: options.registry,
@@ -96,7 +102,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
 
   private async swap (input: SnapshotInput): Promise<{ compiled: number, removed: number }> {
     const before = this.snapshot
-    const after = await buildSnapshot(input, before, this.services)
+    const after = await buildSnapshot(input, before, this.services, this.options.ownAddresses)
     this.snapshot = after
     let removed = 0
     let compiled = 0

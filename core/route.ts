@@ -200,6 +200,10 @@ export interface GatewayConfig {
   metrics: { buckets: readonly number[] } | false
   /** Base address of the error documentation; null = `urn:sluice:error:`. */
   errorDocs: string | null
+  /** Networks (CIDR) beside public addresses that what tenants name may lead to. */
+  egress: { allow: readonly string[] }
+  /** Projects of the store are served as `<project_id>.<baseDomain>`. */
+  baseDomain: string
   /** How long a graceful stop waits. */
   stopMs: number
   plugins: readonly PluginUse[]

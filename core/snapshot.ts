@@ -2,6 +2,7 @@ import { compileProject, fallbackRoute, type CompileServices } from './compile-p
 import type { CompiledProject } from './compiled-project.js'
 import { ConfigError } from './errors.js'
 import { createFindingSet } from './finding-set.js'
+import { compileEgress } from './lib/egress.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
 import { compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute } from './pipeline/compiled-route.js'
@@ -50,9 +51,9 @@ export interface Snapshot {
  * slices, so that traffic goes on. Throws ConfigError with what is wrong with all of the projects; what was compiled is disposed of and
  * the current one is untouched.
  */
-export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, shared: Omit<CompileServices, 'lookUp'>): Promise<Snapshot> {
+export async function buildSnapshot (input: SnapshotInput, current: Snapshot | null, shared: Omit<CompileServices, 'lookUp' | 'egress'>, own: readonly string[] = []): Promise<Snapshot> {
   const { root, rootHash, authorPlugins } = input
-  const services: CompileServices = { ...shared, lookUp: lookUpIn(shared.registry, authorPlugins) }
+  const services: CompileServices = { ...shared, egress: compileEgress(root.egress.allow, own), lookUp: lookUpIn(shared.registry, authorPlugins) }
   const reusable = current !== null && current.rootHash === rootHash ? current.projects : new Map<string, CompiledProject>()
   const projects = new Map<string, CompiledProject>()
   const made: CompiledProject[] = []

@@ -1,5 +1,6 @@
 import type { ConfigPath } from '../errors.js'
 import { findCidrProblem } from '../lib/cidr.js'
+import { hostProblem } from '../lib/host-name.js'
 import type { CertificateConfig, GatewayConfig, ListenConfig } from '../route.js'
 import { readDuration, readSize, resolveFile, type BuildContext } from './build-context.js'
 import { buildPlugins } from './build-plugins.js'
@@ -30,6 +31,8 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     accessLog: accessLog === false ? false : buildAccessLog(typeof accessLog === 'object' ? accessLog : {}, context),
     metrics: metrics === false ? false : { buckets: (typeof metrics === 'object' ? metrics.buckets : undefined) ?? DEFAULTS.buckets },
     errorDocs: valid.errors?.docs ?? null,
+    egress: { allow: readNetworks(valid.egress?.allow ?? [], ['egress', 'allow'], context) },
+    baseDomain: readDomain(valid.baseDomain ?? DEFAULTS.baseDomain, context),
     stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
     plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)
   }
@@ -45,10 +48,6 @@ function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
   const limits = raw.limits ?? {}
   const duration = (key: 'headers' | 'bodyGrace' | 'stall' | 'keepAlive'): number => readDuration(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
   const size = (key: 'headerBytes' | 'urlBytes' | 'bodyRate'): number => readSize(limits[key] ?? DEFAULTS.limits[key], ['listen', 'limits', key], context)
-  for (const [index, entry] of (raw.trustedProxies ?? []).entries()) {
-    const problem = findCidrProblem(entry)
-    if (problem !== null) findings.add({ path: ['listen', 'trustedProxies', index], ...problem })
-  }
   if (raw.redirectHttp !== undefined && raw.tls === undefined) {
     findings.add({ path: ['listen', 'redirectHttp'], message: 'redirectHttp leads to the TLS port, and there is none', remedy: 'add listen.tls, or take redirectHttp away' })
   }
@@ -63,7 +62,7 @@ function buildListen (raw: RawListen, context: BuildContext): ListenConfig {
           minVersion: (raw.tls.minVersion ?? DEFAULTS.listen.minVersion) === '1.3' ? 'TLSv1.3' : 'TLSv1.2'
         },
     redirectHttp: raw.redirectHttp ?? null,
-    trustedProxies: raw.trustedProxies ?? [],
+    trustedProxies: readNetworks(raw.trustedProxies ?? [], ['listen', 'trustedProxies'], context),
     keepRepeatedSlashes: raw.keepRepeatedSlashes ?? false,
     health: Array.isArray(health) ? health : health === true ? DEFAULTS.healthPaths : [],
     limits: {
@@ -95,6 +94,22 @@ function buildCertificate (raw: { hosts?: string[], cert: string, key: string },
   const wrong = cert.text === null || key.text === null ? null : pairProblem(cert.text, key.text)
   if (wrong !== null) findings.add({ path: [...at, 'key'], ...wrong })
   return { hosts: raw.hosts?.map((host) => host.toLowerCase()) ?? [], certFile: cert.file, keyFile: key.file }
+}
+
+/** A list of networks. A wrong entry is a finding and left out: what is built has to compile. */
+function readNetworks (list: readonly string[], at: ConfigPath, { findings }: BuildContext): readonly string[] {
+  return list.filter((entry, index) => {
+    const problem = findCidrProblem(entry)
+    if (problem !== null) findings.add({ path: [...at, index], ...problem })
+    return problem === null
+  })
+}
+
+function readDomain (text: string, { findings }: BuildContext): string {
+  const domain = text.toLowerCase().replace(/\.$/, '')
+  const problem = domain.startsWith('*') ? { message: `"${text}" is a pattern, not a domain`, remedy: 'write it without the "*."' } : hostProblem(domain)
+  if (problem !== null) findings.add({ path: ['baseDomain'], ...problem })
+  return domain
 }
 
 function buildAccessLog (raw: { sample?: number, redact?: string[], file?: string }, context: BuildContext): { sample: number, redact: readonly string[], file: string | null } {

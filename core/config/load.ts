@@ -139,9 +139,9 @@ function checkOtherEnvironments ({ otherEnvironments }: Assembled, context: Buil
 }
 
 function hashRoot (root: GatewayConfig, authored: ReadonlyMap<string, AuthorPlugin>): string {
-  const { plugins, requestId, accessLog, metrics, errorDocs, state, counters, listen: { keepRepeatedSlashes } } = root
+  const { plugins, requestId, accessLog, metrics, errorDocs, state, counters, egress, listen: { keepRepeatedSlashes } } = root
   const bundles = plugins.map(({ use }) => use === null ? null : authored.get(use)?.hash)
-  return createHash('sha256').update(JSON.stringify([plugins, bundles, requestId, accessLog, metrics, errorDocs, state, counters, keepRepeatedSlashes])).digest('base64url')
+  return createHash('sha256').update(JSON.stringify([plugins, bundles, requestId, accessLog, metrics, errorDocs, state, counters, egress, keepRepeatedSlashes])).digest('base64url')
 }
 
 function describe ({ gateway }: Assembled, projects: ReadonlyMap<string, BuiltProject>, originals: Originals): RawMap {

@@ -1,4 +1,5 @@
 import type { ConfigPath, Finding } from '../errors.js'
+import { PUBLIC_ONLY, targetProblem, type Egress } from '../lib/egress.js'
 import type { ConfigOrigin } from '../route.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import type { Registry } from './registry.js'
@@ -10,9 +11,10 @@ const GATEWAY_KEYS: ReadonlySet<string> = new Set(Object.keys(FileSchema.propert
 /**
  * What a project's text may not hold because of where it came from; paths begin at the project's keys. Nothing but an operator's file
  * has a folder that names of files could be relative to, or a process whose environment `${…}` could mean. A tenant may moreover not
- * run code of its own, use what is kept for operators, or reach the gateway's own services. Takes any value: the schema is checked apart.
+ * run code of its own, use what is kept for operators, or reach the gateway's own services and what `egress` does not allow. Takes any
+ * value: the schema is checked apart.
  */
-export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Registry): Finding[] {
+export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Registry, egress: Egress = PUBLIC_ONLY): Finding[] {
   if (origin === 'operator-file') return []
   const findings: Finding[] = []
   findReferences(project, [], findings)
@@ -22,7 +24,7 @@ export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Regis
   }
   if (isMap(project.upstreams)) {
     for (const [name, upstream] of Object.entries(project.upstreams)) {
-      if (isMap(upstream)) checkUpstream(upstream, ['upstreams', name], origin, findings)
+      if (isMap(upstream)) checkUpstream(upstream, ['upstreams', name], origin, egress, findings)
     }
   }
   checkPlugins(project.plugins, ['plugins'], origin, registry, findings)
@@ -41,7 +43,17 @@ function findReferences (value: Raw, path: ConfigPath, findings: Finding[]): voi
   else if (isMap(value)) for (const [key, one] of Object.entries(value)) findReferences(one, [...path, key], findings)
 }
 
-function checkUpstream (upstream: RawMap, at: ConfigPath, origin: ConfigOrigin, findings: Finding[]): void {
+function checkTargets (targets: readonly Raw[], at: ConfigPath, egress: Egress, findings: Finding[]): void {
+  targets.forEach((target, index) => {
+    const url = isMap(target) ? target.url : target
+    const problem = typeof url === 'string' ? targetProblem(url, egress) : null
+    if (problem !== null) findings.push({ path: isMap(target) ? [...at, index, 'url'] : [...at, index], ...problem })
+  })
+}
+
+function checkUpstream (upstream: RawMap, at: ConfigPath, origin: ConfigOrigin, egress: Egress, findings: Finding[]): void {
+  if (origin === 'tenant' && Array.isArray(upstream.targets)) checkTargets(upstream.targets, [...at, 'targets'], egress, findings)
+
   if (origin === 'tenant' && upstream.builtin !== undefined) {
     findings.push({ path: [...at, 'builtin'], message: 'services of the gateway\'s own are kept for operators', remedy: 'name targets instead' })
   }

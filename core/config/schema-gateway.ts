@@ -100,6 +100,16 @@ export const Errors = Fields({
   docs: Type.Optional(Text({ title: 'an address', pattern: '^https?://', description: 'Address of your page about errors: `docs` of an error body is this with the code as its fragment (`#not_found`). Left out: `urn:sluice:error:not_found`.', examples: ['https://docs.example.com/errors'] }))
 }, { description: 'What error answers say.' })
 
+/** `egress`. */
+export const Egress = Fields({
+  allow: Type.Optional(Type.Array(Text({ description: 'An address or a CIDR range.', examples: ['10.1.0.0/16'] }), {
+    default: [], examples: [['10.1.0.0/16']], description: 'Networks beside public addresses that targets of tenants may be in. Targets in files and of operators may be anywhere.'
+  }))
+}, { description: 'Where the gateway connects for tenants.' })
+
+/** `baseDomain`. */
+export const BaseDomain = Text({ title: 'a domain', default: DEFAULTS.baseDomain, examples: ['api.example.com'], description: 'Projects of the store are served as `<project_id>.<baseDomain>`.' })
+
 /** `stop`. */
 export const Stop = Fields({
   timeout: Type.Optional(Duration({ default: DEFAULTS.stopTimeout, description: 'How long requests in flight may take to end.' }))

@@ -1,6 +1,9 @@
 import { createHash } from 'node:crypto'
+import { lookup as lookupName } from 'node:dns'
 import { Pool, buildConnector } from 'undici'
+import type { Egress } from '../lib/egress.js'
 import type { UpstreamTlsConfig } from '../route.js'
+import { createEgressGuard, guardConnector, type EgressGuard, type LookupAll } from './guarded-connector.js'
 import { RESET } from './upstream-errors.js'
 
 /** What makes two targets share a pool: everything that a connection depends on. */
@@ -13,10 +16,18 @@ export interface PoolOptions {
   tls: UpstreamTlsConfig | null
 }
 
+/** Where pools come from. */
+export interface Pools {
+  /** The pool for these options, created at its first use. */
+  acquire (options: PoolOptions): SharedPool
+}
+
 /** A pool in use. Whoever acquired it releases it once. */
 export interface SharedPool {
   readonly pool: Pool
   readonly origin: string
+  /** Where its connections may lead; null = anywhere. */
+  readonly guard: EgressGuard | null
   /**
    * Whether the request whose connection undici hands over at this moment is the first one on it: a loss of that connection is no
    * race with an idle one that the other side closed.
@@ -38,6 +49,7 @@ interface Entry {
   pool: Pool
   isFresh: () => boolean
   origin: string
+  guard: EgressGuard | null
   users: number
   closing: NodeJS.Timeout | null
 }
@@ -49,16 +61,31 @@ const LINGER_MS = 5_000
  * All connections to upstreams. Pools are shared between routes, projects and snapshots by what they connect to, so a reload
  * keeps warm connections.
  */
-export class PoolRegistry {
+export class PoolRegistry implements Pools {
   private readonly entries = new Map<string, Entry>()
+  private readonly lookup: LookupAll
 
-  /** The pool for these options, created at its first use. */
+  /** `lookup` resolves the names of guarded targets; left out, the system's resolver does. */
+  constructor (lookup: LookupAll = lookupName) {
+    this.lookup = lookup
+  }
+
   acquire (options: PoolOptions): SharedPool {
-    const key = poolKey(options)
+    return this.share(options, null)
+  }
+
+  /** Pools for what tenants name: no connection of theirs leads where `egress` does not allow it, and none is shared with those that may. */
+  guarded (egress: Egress): Pools {
+    const guard = createEgressGuard(egress, this.lookup)
+    return { acquire: (options) => this.share(options, guard) }
+  }
+
+  private share (options: PoolOptions, guard: EgressGuard | null): SharedPool {
+    const key = poolKey(options, guard)
     let entry = this.entries.get(key)
     if (entry === undefined) {
-      const pool = createPool(options)
-      entry = { pool, isFresh: watchFreshness(pool), origin: options.origin, users: 0, closing: null }
+      const pool = createPool(options, guard)
+      entry = { pool, isFresh: watchFreshness(pool), origin: options.origin, guard, users: 0, closing: null }
       this.entries.set(key, entry)
     }
     if (entry.closing !== null) { clearTimeout(entry.closing); entry.closing = null }
@@ -68,6 +95,7 @@ export class PoolRegistry {
     return {
       pool: entry.pool,
       origin: entry.origin,
+      guard: entry.guard,
       isFresh: entry.isFresh,
       release: () => {
         if (released) return
@@ -102,14 +130,14 @@ export class PoolRegistry {
   }
 }
 
-function poolKey (options: PoolOptions): string {
+function poolKey (options: PoolOptions, guard: EgressGuard | null): string {
   const { tls } = options
   // Keys and certificates may be long and secret: the key of the map holds only their digest.
   const identity = tls === null ? '' : createHash('sha256').update(JSON.stringify(tls)).digest('base64url')
-  return `${options.origin} ${options.connectMs} ${options.connections ?? ''} ${identity}`
+  return `${options.origin} ${options.connectMs} ${options.connections ?? ''} ${identity} ${guard?.egress.key ?? ''}`
 }
 
-function createPool (options: PoolOptions): Pool {
+function createPool (options: PoolOptions, guard: EgressGuard | null): Pool {
   return new Pool(options.origin, {
     connections: options.connections,
     // One request at a time on a connection: with pipelining a slow answer would hold up other clients behind it.
@@ -120,7 +148,7 @@ function createPool (options: PoolOptions): Pool {
     keepAliveTimeout: 10_000,
     keepAliveMaxTimeout: 60_000,
     maxHeaderSize: 64 * 1024,
-    connect: createConnector(options)
+    connect: createConnector(options, guard)
   })
 }
 
@@ -129,9 +157,12 @@ function createPool (options: PoolOptions): Pool {
  * undici takes it from the Host field, which may be the client's; and a reset is an error for every answer, where undici takes it
  * for the end of one that has no other; and a connection whose request was given up is not replaced.
  */
-function createConnector (options: PoolOptions): buildConnector.connector {
+function createConnector (options: PoolOptions, guard: EgressGuard | null): buildConnector.connector {
   // The socket reads 64 KB at once whatever this says; it is how much more may wait behind an answer whose client is slow.
-  const connect = buildConnector({ highWaterMark: 16 * 1024, timeout: options.connectMs, allowH2: false, ...tlsOptions(options.tls) } as buildConnector.BuildOptions)
+  const anywhere = buildConnector({
+    highWaterMark: 16 * 1024, timeout: options.connectMs, allowH2: false, ...(guard === null ? {} : { lookup: guard.lookup }), ...tlsOptions(options.tls)
+  } as buildConnector.BuildOptions)
+  const connect = guard === null ? anywhere : guardConnector(anywhere, guard)
   return (target, callback) => {
     const { servername: _ofHostField, ...rest } = target
     connect(rest, (...result) => {

@@ -94,10 +94,13 @@ export class Tunnel implements UpstreamCall, Ticking {
     const { plan } = this
     const url = new URL(target.origin)
     const secure = url.protocol === 'https:'
+    const { guard } = target.shared
+    const refusal = guard === null ? null : guard.refusal(url.hostname)
+    if (refusal !== null) { this.fail(upstreamError(refusal, 'connecting')); return }
     const upstream = (secure ? httpsRequest : httpRequest)({
       hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (secure ? 443 : 80) : url.port,
       method: plan.method, path: targetPath(target, plan), headers: headers as unknown as NodeJS.Dict<string>, agent: false, setHost: false,
-      timeout: plan.upstream.config.connectMs, ...(secure ? tlsOptions(plan.upstream.config.tls) : {})
+      timeout: plan.upstream.config.connectMs, ...(secure ? tlsOptions(plan.upstream.config.tls) : {}), ...(guard === null ? {} : { lookup: guard.lookup })
     })
     this.upstream = upstream
     upstream.on('socket', (socket) => { socket.once(secure ? 'secureConnect' : 'connect', () => { this.connected = true; socket.setTimeout(0) }) })

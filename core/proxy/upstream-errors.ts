@@ -22,7 +22,7 @@ export function upstreamError (cause: unknown, phase: UpstreamPhase): GatewayErr
     return new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause })
   }
   if (phase === 'connecting') {
-    const reason = code === 'ECONNREFUSED' ? 'connection_refused' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'name_not_resolved' : isTls(code) ? 'tls_error' : 'connect_failed'
+    const reason = code === 'ECONNREFUSED' ? 'connection_refused' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'name_not_resolved' : code === 'EGRESS_REFUSED' ? 'target_not_allowed' : isTls(code) ? 'tls_error' : 'connect_failed'
     return new GatewayError('UPSTREAM_UNREACHABLE', { details: { reason }, cause })
   }
   // Half a head, or an interim answer that undici does not take: something was said, and it was not HTTP to the end.

@@ -1,5 +1,5 @@
 import type { UpstreamConfig } from '../route.js'
-import type { PoolRegistry, SharedPool } from './pools.js'
+import type { Pools, SharedPool } from './pools.js'
 
 /** One server behind an upstream, ready to be dispatched to. */
 export interface Target {
@@ -24,7 +24,7 @@ export interface Upstream {
 }
 
 /** One target with its pool acquired; release `shared` when it is no longer used. */
-export function createTarget (url: string, weight: number, config: UpstreamConfig, pools: PoolRegistry): Target {
+export function createTarget (url: string, weight: number, config: UpstreamConfig, pools: Pools): Target {
   const parsed = new URL(url)
   const shared = pools.acquire({
     origin: parsed.origin, connectMs: config.connectMs, connections: config.connections, tls: parsed.protocol === 'https:' ? config.tls : null
@@ -36,7 +36,7 @@ export function createTarget (url: string, weight: number, config: UpstreamConfi
  * Compiles an upstream. Targets take turns by smooth weighted round robin, whose cycle is computed here once: over any whole
  * cycle each target gets exactly its share, and heavy targets do not get theirs in bursts.
  */
-export function createUpstream (config: UpstreamConfig, urls: readonly { url: string, weight: number }[], pools: PoolRegistry): Upstream {
+export function createUpstream (config: UpstreamConfig, urls: readonly { url: string, weight: number }[], pools: Pools): Upstream {
   const targets = urls.map(({ url, weight }) => createTarget(url, weight, config, pools))
   const cycle = smoothCycle(targets)
   let turn = 0

@@ -69,6 +69,8 @@ test('load: the design page\'s language becomes normalised values', async (t) =>
     accessLog: { sample: 1, file: null },
     errorDocs: null,
     stopMs: 30_000,
+    egress: { allow: [] },
+    baseDomain: 'localhost',
     plugins: [{ name: 'plain', id: 'plain', hasId: false, use: null, remove: false, config: {}, stage: null, locked: false, timeoutMs: 5_000, at: ['plugins', 0] }]
   })
   t.ok(root.accessLog !== false && root.accessLog.redact.includes('x-session') && root.accessLog.redact.includes('authorization'), 'what is redacted is added to')

@@ -23,7 +23,7 @@ test('origin: what an operator\'s file may say, others may not', (t) => {
   }
   const both = ['3:11 projects.shop.basePath', '7:49 projects.shop.plugins.1.config.a', '1:1 projects.shop.listen', '2:1 projects.shop.include', '6:53 projects.shop.upstreams.b.tls.ca', '6:71 projects.shop.upstreams.b.tls.key', '7:28 projects.shop.plugins.1.use']
   t.same(paths('operator-api').sort(), [...both].sort())
-  t.same(paths('tenant').sort(), [...both, '5:17 projects.shop.upstreams.a.builtin', '7:12 projects.shop.plugins.0', '8:59 projects.shop.routes.0.plugins.0.inspect'].sort())
+  t.same(paths('tenant').sort(), [...both, '5:17 projects.shop.upstreams.a.builtin', '7:12 projects.shop.plugins.0', '8:59 projects.shop.routes.0.plugins.0.inspect', '6:19 projects.shop.upstreams.b.targets.0'].sort())
   t.same(checkOrigin({ plugins: ['inspect'], listen: {}, basePath: '${X}' }, 'operator-file', TEST_REGISTRY), [])
   for (const odd of [null, 1, 'x', [], { plugins: 1, routes: {}, upstreams: [] }, { routes: [1, null, { plugins: [null, 1, []] }], upstreams: { a: null, b: { tls: 1 } } }] as Raw[]) t.same(checkOrigin(odd, 'tenant', TEST_REGISTRY), [], JSON.stringify(odd))
   t.end()
