@@ -1,0 +1,85 @@
+import { CommandError } from '../command.js'
+import type { Connection } from './connection.js'
+
+/** A request to the admin API. */
+export interface AdminRequest {
+  readonly method: string
+  /** Path and query, without the address. */
+  readonly path: string
+  /** Sent as JSON; left out = no body. */
+  readonly body?: unknown
+  /** Only while this is the entity tag of what is there. */
+  readonly ifMatch?: string
+}
+
+/** What it answered. */
+export interface AdminAnswer {
+  readonly status: number
+  /** Null for an answer without a body. */
+  readonly body: unknown
+  readonly etag: string | null
+}
+
+const TIMEOUT_MS = 30_000
+
+/** Sends a request. Throws CommandError with the API's own words when it refuses, and with what to do when nobody answers. */
+export async function callAdmin ({ url, token }: Connection, { method, path, body, ifMatch }: AdminRequest): Promise<AdminAnswer> {
+  let response: Response
+  let text: string
+  try {
+    response = await fetch(url + path, {
+      method,
+      headers: {
+        authorization: `Bearer ${token}`,
+        accept: 'application/json',
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(ifMatch === undefined ? {} : { 'if-match': ifMatch })
+      },
+      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      // The token is meant for this address only.
+      redirect: 'manual',
+      signal: AbortSignal.timeout(TIMEOUT_MS)
+    })
+    text = await response.text()
+  } catch (error) {
+    throw new CommandError(`${url} does not answer: ${reasonOf(error)}`, 'start the gateway, or name its admin port with --url, SLUICE_ADMIN_URL or --profile')
+  }
+  const answer = parse(text)
+  if (response.ok) return { status: response.status, body: answer, etag: response.headers.get('etag') }
+  throw new CommandError(refusalOf(response.status, answer), remedyOf(response.status))
+}
+
+function reasonOf (error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  if (error.name === 'TimeoutError') return `nothing within ${TIMEOUT_MS / 1000} s`
+  const { cause } = error
+  return cause instanceof Error ? (cause as NodeJS.ErrnoException).code ?? cause.message : error.message
+}
+
+function parse (text: string): unknown {
+  if (text === '') return null
+  try {
+    return JSON.parse(text)
+  } catch {
+    return text
+  }
+}
+
+/** The API's message, and the places that it complains of. */
+function refusalOf (status: number, answer: unknown): string {
+  const error = (answer as { error?: { code?: unknown, message?: unknown, details?: { findings?: unknown, reason?: unknown }, requestId?: unknown } } | null)?.error
+  if (typeof error?.message !== 'string') return `the gateway answered ${status}`
+  const findings = Array.isArray(error.details?.findings) ? error.details.findings.map((finding) => typeof finding === 'string' ? finding : JSON.stringify(finding)) : []
+  const request = typeof error.requestId === 'string' ? `, request ${error.requestId}` : ''
+  return [`${error.message} [${status} ${String(error.code)}${request}]`, ...findings].join('; ')
+}
+
+function remedyOf (status: number): string {
+  switch (status) {
+    case 401: return 'is the token that of this gateway, and not revoked?'
+    case 403: return 'the role of this token does not allow it'
+    case 412: return 'somebody changed it meanwhile: look at it, and try again'
+    case 503: return 'the gateway can not reach its store: `sluice status` tells more'
+    default: return ''
+  }
+}

@@ -1,0 +1,153 @@
+import { createInterface } from 'node:readline/promises'
+import type { Command } from 'commander'
+import { callAdmin, type AdminAnswer, type AdminRequest } from '../admin-client/client.js'
+import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
+import { parseFields } from '../admin-client/fields.js'
+import { RESOURCES, type Action, type Resource } from '../admin-client/resources.js'
+import { printRecord, printTable } from '../admin-client/show.js'
+import { CommandError, runCommand } from '../command.js'
+import { EXIT } from '../exit-codes.js'
+import type { Terminal } from '../terminal.js'
+
+interface Flags extends ConnectionFlags {
+  readonly json?: boolean
+  readonly yes?: boolean
+  readonly account?: string
+  readonly filter?: readonly string[]
+  readonly sort?: string
+  readonly page?: string
+  readonly perPage?: string
+}
+
+const HELP = `
+The gateway: --url, --profile and --token-file, or SLUICE_ADMIN_URL, SLUICE_PROFILE and SLUICE_ADMIN_TOKEN; else the admin port on this machine.
+Exit codes: 0 done · 1 refused, or nobody answers · 2 called wrongly`
+
+/** Adds the commands that work over the admin API: `sluice project list`, `sluice key create …`. */
+export function addResources (program: Command, terminal: Terminal): void {
+  for (const resource of RESOURCES) addResource(program.command(resource.name).description(resource.description).addHelpText('after', HELP), resource, terminal)
+  flags(program.command('status')).description('how a running gateway is').addHelpText('after', HELP)
+    .action((options: Flags) => run(terminal, options, async (connection) => { show(await callAdmin(connection, { method: 'GET', path: '/status' }), options, terminal) }))
+}
+
+function addResource (group: Command, resource: Resource, terminal: Terminal): void {
+  const { path, columns, example, can } = resource
+  const one = (id: string, more = ''): string => `${path}/${encodeURIComponent(id)}${more}`
+  const can1 = (what: Resource['can'][number]): boolean => can.includes(what)
+
+  if (can1('list')) {
+    flags(group.command('list')).description('list them')
+      .option('--filter <name=value...>', 'only those; several values with commas: status=active,revoked')
+      .option('--sort <names>', 'by these fields; a minus before one turns it: -created_at,name')
+      .option('--page <number>', 'page', '1')
+      .option('--per-page <number>', 'how many on a page, at most 100', '20')
+      .action((options: Flags) => run(terminal, options, async (connection) => {
+        const { body } = await callAdmin(connection, { method: 'GET', path: `${path}?${listQuery(options).toString()}` })
+        const { data, pagination } = body as { data: Record<string, unknown>[], pagination: { page: number, total: number, totalPages: number } }
+        if (options.json === true) { terminal.print(JSON.stringify(body)); return }
+        if (data.length === 0) terminal.complain('none')
+        else printTable(data, columns, terminal)
+        if (pagination.totalPages > 1) terminal.complain(`page ${pagination.page} of ${pagination.totalPages}, ${pagination.total} in all`)
+      }))
+  }
+  if (can1('get')) {
+    flags(group.command('get <id>')).description('show one')
+      .action((id: string, options: Flags) => run(terminal, options, async (connection) => { show(await callAdmin(connection, { method: 'GET', path: one(id, scopeQuery(options)) }), options, terminal) }))
+  }
+  if (can1('create')) {
+    flags(group.command('create <fields...>')).description('make one').addHelpText('after', `\nExample:\n  sluice ${resource.name} create ${example}`)
+      .action((fields: string[], options: Flags) => run(terminal, options, async (connection) => {
+        show(await callAdmin(connection, { method: 'POST', path, body: { ...scopeFields(options), ...parseFields(fields) } }), options, terminal)
+      }))
+  }
+  if (can1('update')) {
+    flags(group.command('update <id> <fields...>')).description('change fields of one; what somebody else changed meanwhile is not lost')
+      .action((id: string, fields: string[], options: Flags) => run(terminal, options, async (connection) => {
+        const body = parseFields(fields)
+        const { etag } = await callAdmin(connection, { method: 'GET', path: one(id, scopeQuery(options)) })
+        show(await callAdmin(connection, { method: 'PATCH', path: one(id, scopeQuery(options)), body, ...(etag === null ? {} : { ifMatch: etag }) }), options, terminal)
+      }))
+  }
+  if (can1('delete')) addAction(group, resource, { name: 'delete', description: 'remove one', method: 'DELETE', path: '', destroys: 'it is removed' }, terminal)
+  for (const action of resource.actions) addAction(group, resource, action, terminal)
+}
+
+function addAction (group: Command, resource: Resource, action: Action, terminal: Terminal): void {
+  const command = flags(group.command(`${action.name} <id>${action.fields === true ? ' [fields...]' : ''}`)).description(action.description)
+  if (action.destroys !== undefined) command.option('-y, --yes', 'do not ask')
+  command.action((id: string, second: string[] | Flags, third?: Flags) => {
+    const [fields, options] = Array.isArray(second) ? [second, third as unknown as Flags] : [[], second]
+    return run(terminal, options, async (connection) => {
+      if (action.destroys !== undefined && options.yes !== true) await confirm(`${action.name} ${resource.name} ${id}: ${action.destroys}`, id)
+      const path = action.path === '' ? '' : `/${action.path}`
+      const query = scopeQuery(options)
+      const request: AdminRequest = {
+        method: action.method,
+        path: `${resource.path}/${encodeURIComponent(id)}${path}${path.includes('?') ? query.replace('?', '&') : query}`,
+        ...(action.method === 'GET' || action.method === 'DELETE' ? {} : { body: parseFields(fields) })
+      }
+      show(await callAdmin(connection, request), options, terminal)
+    })
+  })
+}
+
+function flags (command: Command): Command {
+  return command
+    .option('--url <url>', 'the admin port')
+    .option('--profile <name>', 'a gateway of your profiles')
+    .option('--token-file <file>', 'file with the token, mode 0600')
+    .option('--account <id>', 'the account that it is about, where the token may see several')
+    .option('--json', "the API's answer as it is")
+}
+
+function run (terminal: Terminal, options: Flags, act: (connection: Connection) => Promise<void>): Promise<void> {
+  return runCommand(terminal, options.json === true, async () => {
+    await act(await findConnection(options, terminal.env))
+    return EXIT.ok
+  }).then((code) => { process.exitCode = code })
+}
+
+function show ({ body }: AdminAnswer, { json }: Flags, terminal: Terminal): void {
+  if (json === true) terminal.print(JSON.stringify(body))
+  else if (body === null) terminal.complain('done')
+  else if (Array.isArray((body as { data?: unknown }).data)) {
+    const { data } = body as { data: Record<string, unknown>[] }
+    if (data.length === 0) terminal.complain('none')
+    else printTable(data, Object.keys(data[0] ?? {}), terminal)
+  } else printRecord(body as Record<string, unknown>, terminal)
+}
+
+function listQuery (options: Flags): URLSearchParams {
+  const query = new URLSearchParams({ page: options.page ?? '1', perPage: options.perPage ?? '20' })
+  for (const filter of options.filter ?? []) {
+    const equals = filter.indexOf('=')
+    if (equals < 1) throw new CommandError(`"${filter}" is not a filter`, 'write name=value', EXIT.usage)
+    query.set(filter.slice(0, equals), filter.slice(equals + 1))
+  }
+  if (options.sort !== undefined) {
+    const names = options.sort.split(',')
+    query.set('sort', names.map((name) => name.replace(/^-/, '')).join(','))
+    query.set('order', names.map((name) => name.startsWith('-') ? 'desc' : 'asc').join(','))
+  }
+  if (options.account !== undefined) query.set('customer_id', options.account)
+  return query
+}
+
+function scopeQuery ({ account }: Flags): string {
+  return account === undefined ? '' : `?${new URLSearchParams({ customer_id: account }).toString()}`
+}
+
+function scopeFields ({ account }: Flags): Record<string, string> {
+  return account === undefined ? {} : { customer_id: account }
+}
+
+/** Asks before something is lost. Throws CommandError where nobody can be asked, or the answer is no. */
+async function confirm (what: string, id: string): Promise<void> {
+  if (!process.stdin.isTTY) throw new CommandError(`${what}, and nobody is there to be asked`, 'say --yes if that is what you want', EXIT.usage)
+  const asking = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    if (await asking.question(`${what}. Type ${id} to go on: `) !== id) throw new CommandError('nothing was done', '')
+  } finally {
+    asking.close()
+  }
+}
