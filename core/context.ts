@@ -15,12 +15,33 @@ export interface Consumer {
   readonly [claim: string]: unknown
 }
 
+/** By what a consumer has shown who it is; never the secret itself. */
+export interface Credential {
+  readonly id: string
+  readonly kind: 'api_key'
+  /** Limits of its own, as the configuration language writes them (`requests: 1000/h`); null = it has none. */
+  readonly limits: Readonly<Record<string, string>> | null
+  /** Milliseconds since 1970; null = never. */
+  readonly expiresAt: number | null
+}
+
+/** Limits with a name, which a consumer has for the project. */
+export interface Plan {
+  readonly id: string
+  readonly name: string
+  /** As the configuration language writes them (`requests: 1000/h`). */
+  readonly limits: Readonly<Record<string, string>>
+}
+
 /**
  * Typed values that plugins hand to each other: `provides` fills, `requires` reads. Plugins add theirs by declaration merging:
  * `declare module 'sluice' { interface Slots { session: Session } }`.
  */
 export interface Slots {
   consumer: Consumer
+  credential: Credential
+  /** Null = the consumer has none. */
+  plan: Plan | null
 }
 
 /** The name of a slot. */

@@ -3,7 +3,7 @@ import type { CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest, ResponseSink } from './context.js'
 import { renderError } from './error-body.js'
-import type { Clock, Logger } from './host.js'
+import type { Clock, Directory, Logger } from './host.js'
 import { stackOf } from './lib/as-error.js'
 import { hasEncodedSlash } from './lib/path.js'
 import { createSecretMatcher } from './lib/secret-matcher.js'
@@ -35,6 +35,8 @@ export interface GatewayOptions {
   readonly clock?: Clock
   /** The operator's admin token; null = there is none. */
   readonly operatorToken?: string | null
+  /** What is known of who calls each project; null = there is no store. */
+  readonly directory?: { forProject (projectId: string): Directory } | null
   /** The address of a started `builtin:` upstream. */
   readonly builtinUrl?: (name: string) => string
   /** Resolves the names of targets that tenants name; left out, the system's resolver does. */
@@ -72,6 +74,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
         log: options.log,
         clock: this.clock,
         metricsFor: (plugin) => options.metrics.forPlugin(plugin),
+        directoryFor: (project) => options.directory?.forProject(project) ?? null,
         isOperatorToken: createSecretMatcher(options.operatorToken ?? ''),
         subrequest: (request, project) => sendSubrequest(this, request, project === null ? null : this.snapshot?.projects.get(project)?.config ?? null)
       }

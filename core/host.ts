@@ -2,6 +2,7 @@
  * What a plugin is handed beside its config: ports that engines implement, scoped to the plugin's project.
  * All of it can be faked; a plugin test needs no network port.
  */
+import type { Consumer, Credential, Plan } from './context.js'
 
 /** Structured logging. Fields first, so that a message never has to be parsed. Never pass secrets. */
 export interface Logger {
@@ -53,6 +54,31 @@ export interface SubrequestAnswer {
   body: Buffer
 }
 
+/** Why a key that is known may not be used. */
+export type KeyRefusal = 'revoked' | 'expired' | 'account_suspended' | 'consumer_inactive'
+
+/** A key of this project that was found: all of it is the right one. */
+export interface KeyMatch {
+  readonly consumer: Consumer
+  readonly credential: Credential
+  readonly plan: Plan | null
+  /** Null = it may be used. */
+  readonly refused: KeyRefusal | null
+  /** Whether requests with it have to be signed as well: without a check of that it must not be let in. */
+  readonly requireSignature: boolean
+  /** Whether the key works from this address. */
+  isAllowedFrom (address: string): boolean
+}
+
+/** What the gateway knows of who calls this project, in memory and without waiting: up to a second old, or older while the store is gone. */
+export interface Directory {
+  /**
+   * Looks an API key up. Null for what is no key, for unknown keys and for those of other projects, between which neither the answer nor the
+   * time it takes tells. The text may be anything that a client sent.
+   */
+  lookUpKey (key: string): KeyMatch | null
+}
+
 /** The gateway as a plugin instance sees it. */
 export interface Host {
   /** The instance: plugin name and id. */
@@ -63,6 +89,8 @@ export interface Host {
   readonly log: Logger
   readonly clock: Clock
   readonly metrics: Metrics
+  /** Null where there is no store, and in the gateway's fallback pipeline. */
+  readonly directory: Directory | null
   /** Whether `token` is the operator's admin token; constant time, false when there is none. */
   isOperatorToken (token: string): boolean
   subrequest (request: Subrequest): Promise<SubrequestAnswer>

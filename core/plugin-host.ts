@@ -1,4 +1,4 @@
-import type { Clock, Host, Logger, Metrics, Subrequest, SubrequestAnswer } from './host.js'
+import type { Clock, Directory, Host, Logger, Metrics, Subrequest, SubrequestAnswer } from './host.js'
 import type { ResolvedUse } from './pipeline/order.js'
 
 /** What every plugin host shares. */
@@ -6,6 +6,8 @@ export interface HostServices {
   readonly log: Logger
   readonly clock: Clock
   readonly metricsFor: (plugin: string) => Metrics
+  /** What is known of who calls a project; null where there is no store. */
+  readonly directoryFor: (project: string) => Directory | null
   readonly isOperatorToken: (token: string) => boolean
   readonly subrequest: (request: Subrequest, project: string | null) => Promise<SubrequestAnswer>
 }
@@ -56,6 +58,8 @@ class PluginHost implements Host {
   get clock (): Clock { return this.#services.clock }
 
   get metrics (): Metrics { return this.#services.metricsFor(this.#use.name) }
+
+  get directory (): Host['directory'] { return this.project === null ? null : this.#services.directoryFor(this.project) }
 
   get isOperatorToken (): Host['isOperatorToken'] { return this.#services.isOperatorToken }
 

@@ -3,6 +3,7 @@ import { Value } from 'typebox/value'
 import type { Outcome, Slots, TraceEntry } from './context.js'
 import { renderError } from './error-body.js'
 import type { Clock, Host, Logger } from './host.js'
+import { createTestDirectory, type TestDirectory } from './key-fixtures.js'
 import type { HeaderList } from './lib/header-list.js'
 import { createMemoryRequest, MemorySink, type MemoryRequestInit } from './memory-exchange.js'
 import { compilePipeline } from './pipeline/compile.js'
@@ -12,6 +13,7 @@ import type { Plugin } from './plugin.js'
 import { Tunnels } from './proxy/tunnels.js'
 import { ScriptedExchange, scriptedRoute, type TestForwarded, type TestUpstreamAnswer } from './scripted-exchange.js'
 
+export type { TestDirectory, TestKey } from './key-fixtures.js'
 export type { TestForwarded, TestUpstreamAnswer } from './scripted-exchange.js'
 
 /** Options of `testPlugin`. */
@@ -22,6 +24,8 @@ export interface TestOptions {
   clock?: Clock
   /** Slots that other plugins would have filled. */
   slots?: Readonly<Record<string, unknown>>
+  /** What `host.directory` holds. Default: there is none (`host.directory` is null). */
+  directory?: TestDirectory
   /** What `host.isOperatorToken` takes. */
   operatorToken?: string
   project?: string
@@ -121,6 +125,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
       counter: (name) => ({ increment: (labels, by = 1) => { metrics.push({ name, labels, value: by }) } }),
       histogram: (name) => ({ observe: (labels, value) => { metrics.push({ name, labels, value }) } })
     },
+    directory: options.directory === undefined ? null : createTestDirectory(options.directory),
     isOperatorToken: (token) => options.operatorToken !== undefined && token === options.operatorToken,
     subrequest: () => Promise.reject(new Error('testPlugin has no gateway to send a subrequest through'))
   }

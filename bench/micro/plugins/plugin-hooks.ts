@@ -29,6 +29,7 @@ export async function instanceOf (plugin: Plugin, config: Record<string, unknown
     log: silent,
     clock: { now: () => 0, monotonic: () => 0, after: () => () => {} },
     metrics: { counter: () => ({ increment () {} }), histogram: () => ({ observe () {} }) },
+    directory: null,
     isOperatorToken: () => false,
     subrequest: () => Promise.reject(new Error('no gateway here'))
   }

@@ -1,0 +1,140 @@
+import type { Directory as ProjectDirectory, KeyMatch, KeyRefusal } from '../host.js'
+import { compileCidrs } from '../lib/cidr.js'
+import type { CredentialTable } from './credential-table.js'
+import type { ConsumerEntry, PlanEntry, ProjectEntry } from './directory-entries.js'
+import { DirectoryTables } from './directory-tables.js'
+import type { KeyReader } from './key-reader.js'
+import { LOCAL_ACCOUNT, type Domain, type Project } from './records.js'
+import { hashText } from './slot-index.js'
+
+const ANYWHERE = (): boolean => true
+const NO_DOMAINS: readonly Domain[] = []
+const NETWORK_LISTS_KEPT = 1_000
+
+/**
+ * One process's view of the store: what the data path needs, in memory, read without waiting. Whoever keeps it fresh (`feed.ts`) changes the
+ * tables behind it or puts others in their place; the directory itself stays the same for whoever holds it.
+ */
+export class Directory {
+  readonly #keys: KeyReader
+  readonly #now: () => number
+  readonly #networks = new Map<string, (address: string) => boolean>()
+  #tables = new DirectoryTables()
+
+  /** `now` gives milliseconds since 1970. */
+  constructor (keys: KeyReader, now: () => number = Date.now) {
+    this.#keys = keys
+    this.#now = now
+  }
+
+  get tables (): DirectoryTables { return this.#tables }
+
+  /** Puts tables in the place of the present ones, at once. */
+  adopt (tables: DirectoryTables): void { this.#tables = tables }
+
+  /** The port for what runs in one project. Made once and kept: it sees every change. */
+  forProject (projectId: string): ProjectDirectory {
+    return { lookUpKey: (key) => this.lookUpKey(projectId, key) }
+  }
+
+  /** A project of the store, or null. */
+  project (projectId: string): Project | null { return this.#tables.projects.get(projectId)?.record ?? null }
+
+  /** Every project of the store. */
+  * projects (): IterableIterator<Project> {
+    for (const { record } of this.#tables.projects.values()) if (record !== null) yield record
+  }
+
+  /** Host names that a project claims; they serve it where they are verified. */
+  domainsOf (projectId: string): readonly Domain[] { return this.#tables.projects.get(projectId)?.domains ?? NO_DOMAINS }
+
+  /** Whether an account may be served: it is there, and not suspended. */
+  isActive (customerId: string): boolean {
+    const entry = this.#tables.accounts.get(customerId)
+    return entry === undefined ? customerId === LOCAL_ACCOUNT : entry.active
+  }
+
+  /** The key of a project, with the reason where it may not be used. Null where there is none such (see the port in `core/host.ts`). */
+  lookUpKey (projectId: string, key: string): KeyMatch | null {
+    const prefix = this.#keys.prefixOf(key)
+    if (prefix === null) return null
+    const { credentials } = this.#tables
+    const slot = this.#find(credentials, hashText(prefix), key)
+    if (slot === -1) return null
+    const project = credentials.project(slot)
+    const account = credentials.account(slot)
+    const consumer = credentials.consumer(slot)
+    // Files declare projects that the store has no record of; their keys are those of the local account.
+    if (project.id !== projectId || (project.record?.customer_id ?? LOCAL_ACCOUNT) !== account.id) return null
+    if (consumer.known && consumer.account !== account) return null
+    const expiresAt = credentials.expiresAt(slot)
+    const refused: KeyRefusal | null = credentials.isRevoked(slot)
+      ? 'revoked'
+      // What can not be read as a time is one that has passed.
+      : !(expiresAt > this.#now())
+          ? 'expired'
+          : !account.active ? 'account_suspended' : !consumer.active ? 'consumer_inactive' : null
+    const plan = planOf(credentials.plan(slot), consumer, project, account.id)
+    const networks = credentials.networks(slot)
+    return {
+      consumer: plan === null ? { id: consumer.id, name: consumer.name } : { id: consumer.id, name: consumer.name, plan: plan.name },
+      credential: { id: credentials.id(slot), kind: 'api_key', limits: credentials.limits(slot), expiresAt: expiresAt === Infinity ? null : expiresAt },
+      plan: plan === null ? null : { id: plan.id, name: plan.name, limits: plan.limits },
+      refused,
+      requireSignature: credentials.needsSignature(slot),
+      isAllowedFrom: networks === null ? ANYWHERE : this.#allowedFrom(networks)
+    }
+  }
+
+  /** The slot whose digest is the key's, or -1. Every key that has the form of one costs a digest, also where nothing begins like it. */
+  #find (credentials: CredentialTable, prefixHash: number, key: string): number {
+    const { pepperIds } = credentials
+    let found = -1
+    let pepper = -1
+    let digest: Uint8Array | null = null
+    let slot = credentials.firstByPrefix(prefixHash)
+    if (slot === -1) {
+      const decoy = pepperIds.length === 0 ? null : this.#keys.digest(key, pepperIds.at(-1) as string)
+      if (decoy !== null) credentials.matches(-1, decoy)
+    }
+    while (slot !== -1) {
+      if (credentials.pepper(slot) !== pepper) {
+        pepper = credentials.pepper(slot)
+        digest = this.#keys.digest(key, pepperIds[pepper] as string)
+      }
+      if (digest !== null && credentials.matches(slot, digest)) found = slot
+      slot = credentials.afterPrefix(slot)
+    }
+    return found
+  }
+
+  #allowedFrom (networks: readonly string[]): (address: string) => boolean {
+    const name = networks.join()
+    let check = this.#networks.get(name)
+    if (check === undefined) {
+      if (this.#networks.size >= NETWORK_LISTS_KEPT) this.#networks.clear()
+      check = compileNetworks(networks)
+      this.#networks.set(name, check)
+    }
+    return check
+  }
+}
+
+/** A list that can not be read lets nobody in: the store keeps none such, unless somebody wrote past the admin API. */
+function compileNetworks (networks: readonly string[]): (address: string) => boolean {
+  try {
+    return compileCidrs(networks)
+  } catch {
+    return () => false
+  }
+}
+
+/** The key's own plan, else the one that its consumer has for the project. */
+function planOf (own: PlanEntry | null, consumer: ConsumerEntry, project: ProjectEntry, account: string): PlanEntry | null {
+  if (own !== null && own.known && own.account === account) return own
+  if (consumer.subscriptions === null) return null
+  for (const subscription of consumer.subscriptions) {
+    if (subscription.project === project && subscription.account === account && subscription.plan.known && subscription.plan.account === account) return subscription.plan
+  }
+  return null
+}

@@ -1,0 +1,221 @@
+import type { Logger } from '../host.js'
+import { asError } from '../lib/as-error.js'
+import { createSlices } from '../lib/slices.js'
+import type { Directory } from './directory.js'
+import { DIRECTORY_COLLECTIONS, type DirectoryCollection, DirectoryTables } from './directory-tables.js'
+import { ID_FIELDS, type CollectionName, type Records } from './records.js'
+import type { Change, SystemStore } from './store.js'
+import { StoreUnavailableError } from './store-errors.js'
+
+const BATCH = 1_000
+const FIRST_RETRY_MS = 250
+/** What recovery may take at most beside the store's own time limit. */
+const LONGEST_RETRY_MS = 5_000
+/** How often the store is asked whether it has gone back behind what was read of it, as one that was replaced by a backup. */
+const LOOK_BACK_MS = 60_000
+
+/** How often the store is polled, beside what it signals: another process's changes to an embedded store are seen by polling alone. */
+export const POLL_MS = { embedded: 250, mongodb: 1_000 } as const
+
+/** What a feed is made of. */
+export interface FeedOptions {
+  readonly system: SystemStore
+  readonly directory: Directory
+  readonly log: Logger
+  readonly pollMs: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+}
+
+/** How a directory stands to its store. */
+export interface FeedStatus {
+  /** `loading`: nothing was read of the store yet; `stale`: the store does not answer, the last view is kept. */
+  readonly state: 'loading' | 'fresh' | 'stale'
+  /** When the store was last found to hold nothing newer, in milliseconds since 1970; null = never. */
+  readonly asOf: number | null
+  /** The newest change that was taken over; null = nothing was read yet. */
+  readonly seq: number | null
+  /** Why it is not fresh; null while it is. */
+  readonly error: string | null
+}
+
+/**
+ * Keeps a directory fresh from a store: reads all of it once, then what changed, whenever the store signals and at every poll. While the store
+ * does not answer the directory stays as it is; the feed tries again, at most 5 s apart.
+ */
+export class DirectoryFeed {
+  readonly #options: Required<FeedOptions>
+  readonly #listeners = new Set<(projectIds: readonly string[]) => void>()
+  readonly #touched = new Set<string>()
+  #seq: number | null = null
+  #asOf: number | null = null
+  #error: string | null = null
+  #failures = 0
+  #lookedBackAt = 0
+  #stopped = false
+  #signalled = false
+  #wake: (() => void) | null = null
+  #running: Promise<void> | null = null
+  #unsubscribe: () => void = () => {}
+
+  constructor (options: FeedOptions) {
+    this.#options = { now: Date.now, ...options }
+  }
+
+  get status (): FeedStatus {
+    return { state: this.#seq === null ? 'loading' : this.#error === null ? 'fresh' : 'stale', asOf: this.#asOf, seq: this.#seq, error: this.#error }
+  }
+
+  /** Begins. Resolves to whether the store could be read at once; where it could not, the feed goes on trying. */
+  async start (): Promise<boolean> {
+    this.#unsubscribe = this.#options.system.onChange(() => { this.#signal() })
+    const loaded = await this.#round()
+    this.#running = this.#run()
+    return loaded
+  }
+
+  /** Ends: nothing is read of the store any more, and the directory stays as it is. */
+  async stop (): Promise<void> {
+    this.#stopped = true
+    this.#unsubscribe()
+    this.#wake?.()
+    await this.#running
+  }
+
+  /**
+   * Calls back with the ids of projects of which something changed that what is served is made of (the project, its domains, whether its
+   * account is suspended), once the directory shows it; with all ids, those of projects that are gone too, after everything was read
+   * anew. Returns what ends that.
+   */
+  onProjects (listener: (projectIds: readonly string[]) => void): () => void {
+    this.#listeners.add(listener)
+    return () => { this.#listeners.delete(listener) }
+  }
+
+  #signal (): void {
+    this.#signalled = true
+    this.#wake?.()
+  }
+
+  async #run (): Promise<void> {
+    while (!this.#stopped) {
+      await this.#pause(this.#failures === 0 ? this.#options.pollMs : Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1)))
+      if (!this.#stopped) await this.#round()
+    }
+  }
+
+  /** Waits until it is time, or until there is a signal, which may have come meanwhile. */
+  async #pause (ms: number): Promise<void> {
+    if (this.#signalled || this.#stopped) return
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms)
+      timer.unref()
+      this.#wake = () => { clearTimeout(timer); resolve() }
+    })
+    this.#wake = null
+  }
+
+  async #round (): Promise<boolean> {
+    this.#signalled = false
+    const { now, log } = this.#options
+    try {
+      const at = now()
+      if (this.#seq === null || await this.#hasGoneBack(at)) await this.#load()
+      else this.#seq = await this.#catchUp(this.#options.directory.tables, this.#seq)
+      this.#asOf = at
+      if (this.#failures > 0) log.info({ failures: this.#failures }, 'the store answers again: the directory is fresh')
+      this.#failures = 0
+      this.#error = null
+    } catch (error) {
+      this.#failed(asError(error))
+    }
+    this.#tell()
+    return this.#error === null
+  }
+
+  #failed (error: Error): void {
+    const { log, now } = this.#options
+    this.#error = error.message
+    const fields = { error: error instanceof StoreUnavailableError ? error.message : error.stack, ageMs: this.#asOf === null ? null : now() - this.#asOf }
+    if (this.#failures === 0) log.warn(fields, 'the store can not be read: the directory stays as it is')
+    else log.debug(fields, 'the store still can not be read')
+    this.#failures++
+  }
+
+  async #hasGoneBack (at: number): Promise<boolean> {
+    if (this.#failures === 0 && at - this.#lookedBackAt < LOOK_BACK_MS) return false
+    const latest = await this.#options.system.latestSeq()
+    this.#lookedBackAt = at
+    return this.#seq !== null && latest < this.#seq
+  }
+
+  /** Reads everything into tables of its own, which take the place of the present ones when they are complete. */
+  async #load (): Promise<void> {
+    const { system, directory, now } = this.#options
+    const tables = new DirectoryTables()
+    const slices = createSlices()
+    // What changes while everything is read has a number behind this one, and is read again.
+    let seq = await system.latestSeq()
+    for (const collection of DIRECTORY_COLLECTIONS) {
+      for await (const records of system.readAll(collection)) {
+        for (const record of records) this.#put(tables, collection, record)
+        if (slices.due()) await slices.next()
+      }
+    }
+    seq = await this.#catchUp(tables, seq)
+    for (const id of directory.tables.projects.keys()) this.#touched.add(id)
+    for (const id of tables.projects.keys()) this.#touched.add(id)
+    tables.onProject = (id) => { this.#touched.add(id) }
+    directory.adopt(tables)
+    this.#seq = seq
+    this.#lookedBackAt = now()
+  }
+
+  async #catchUp (tables: DirectoryTables, from: number): Promise<number> {
+    let seq = from
+    for (;;) {
+      const changes = await this.#options.system.changesSince(seq, BATCH)
+      for (const change of changes) {
+        this.#apply(tables, change)
+        seq = change.seq
+      }
+      if (changes.length < BATCH) return seq
+      // What was applied is not asked for again where the next piece fails.
+      if (this.#seq !== null && tables === this.#options.directory.tables) this.#seq = seq
+    }
+  }
+
+  #apply (tables: DirectoryTables, { collection, id, record }: Change): void {
+    if (!isKept(collection)) return
+    if (record === null) tables.remove(collection, id)
+    else this.#put(tables, collection, record)
+  }
+
+  #put (tables: DirectoryTables, collection: DirectoryCollection, record: Records[CollectionName]): void {
+    try {
+      tables.put(collection, record as never)
+    } catch (error) {
+      // One record that can not be read must not hold back all others; it is good for nothing, so that what it was before is not either.
+      const id = (record as unknown as Record<string, string>)[ID_FIELDS[collection]] as string
+      this.#options.log.error({ collection, id, error: asError(error).message }, 'a record of the store can not be read')
+      tables.remove(collection, id)
+    }
+  }
+
+  #tell (): void {
+    if (this.#touched.size === 0) return
+    const ids = [...this.#touched]
+    this.#touched.clear()
+    for (const listener of this.#listeners) {
+      try {
+        listener(ids)
+      } catch (error) {
+        this.#options.log.error({ error: asError(error).stack }, 'what follows the directory failed')
+      }
+    }
+  }
+}
+
+function isKept (collection: CollectionName): collection is DirectoryCollection {
+  return (DIRECTORY_COLLECTIONS as readonly CollectionName[]).includes(collection)
+}
