@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { ConfigError } from '../../core/errors.js'
 import { findingLine, runCommand } from '../command.js'
-import { compileConfig } from '../compile-config.js'
 import { defaultEnvironment, defaultFile, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { SILENT } from '../silent-log.js'
@@ -39,6 +38,8 @@ Exit codes: 0 nothing was found · 1 something was · 2 called wrongly`)
 /** Checks a configuration, prints what is found, and gives the exit code. */
 export function check ({ file, environment, json }: CheckOptions, terminal: Terminal): Promise<number> {
   return runCommand(terminal, json, async () => {
+    // Not before it is needed: `start` shares the program, and has no use for what parses and validates.
+    const { compileConfig } = await import('../compile-config.js')
     try {
       const { loaded, close } = await compileConfig({ file, environment, env: terminal.env, log: SILENT, startBuiltins: false, operatorToken: null })
       await close()

@@ -3,7 +3,6 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { parseDuration } from '../../core/lib/units.js'
 import { Refusal } from '../../core/reply.js'
 import { runCommand } from '../command.js'
-import { compileConfig } from '../compile-config.js'
 import { defaultEnvironment, defaultFile, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { parseAsked, readAsked } from '../explain/asked-request.js'
@@ -66,6 +65,8 @@ Exit codes: 0 explained, whatever serves the request · 1 the configuration can 
 export function explain (options: ExplainOptions, terminal: Terminal): Promise<number> {
   const { file, environment, json, run } = options
   return runCommand(terminal, json, async () => {
+    // Not before it is needed: `start` shares the program, and has no use for what parses and validates.
+    const { compileConfig } = await import('../compile-config.js')
     const asked = parseAsked(options.method, options.url, options.headers, options.data, options.from)
     const log = createRecordingLog()
     const config = await compileConfig({ file, environment, env: terminal.env, log, startBuiltins: run, operatorToken: terminal.env['SLUICE_ADMIN_TOKEN'] ?? null })

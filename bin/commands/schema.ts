@@ -2,12 +2,9 @@ import { writeFile } from 'node:fs/promises'
 import path from 'node:path'
 import type { Command } from 'commander'
 import { importAuthorPlugin } from '../../core/config/author-plugin.js'
-import { buildJsonSchema, type AuthoredSchema } from '../../core/config/json-schema.js'
-import { buildRegistry } from '../../core/config/registry.js'
+import type { AuthoredSchema } from '../../core/config/json-schema.js'
 import { ConfigError } from '../../core/errors.js'
-import { plugins } from '../../plugins/index.js'
 import { runCommand } from '../command.js'
-import { loadForCommand } from '../compile-config.js'
 import { defaultEnvironment, environmentOf } from '../config-options.js'
 import { EXIT } from '../exit-codes.js'
 import { visible, type Terminal } from '../terminal.js'
@@ -48,6 +45,10 @@ Exit codes: 0 done · 1 the configuration or one of its plugins can not be read,
 export function schema ({ out, file, environment, json }: SchemaOptions, terminal: Terminal): Promise<number> {
   return runCommand(terminal, json, async () => {
     const authored = file === null ? [] : await loadAuthored(file, environment, terminal.env)
+    // Not before it is needed: `start` shares the program, and has no use for what parses and validates.
+    const { buildJsonSchema } = await import('../../core/config/json-schema.js')
+    const { buildRegistry } = await import('../../core/config/registry.js')
+    const { plugins } = await import('../../plugins/index.js')
     const text = JSON.stringify(buildJsonSchema(buildRegistry(plugins), authored), null, 2)
     if (out === null) {
       terminal.print(text)
@@ -60,6 +61,7 @@ export function schema ({ out, file, environment, json }: SchemaOptions, termina
 }
 
 async function loadAuthored (file: string, environment: string | null, env: Terminal['env']): Promise<AuthoredSchema[]> {
+  const { loadForCommand } = await import('../compile-config.js')
   const { findings, authorPlugins } = await loadForCommand(file, environment, env)
   // What else is wrong does not matter here: the schema is what helps to mend it.
   const fatal = findings.filter(({ path: at, position }) => at.length === 0 || at.at(-1) === 'use' || position === null)

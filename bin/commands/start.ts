@@ -7,7 +7,6 @@ import { createConfigLoader } from '../../core/config/loader.js'
 import { ConfigError, formatFinding } from '../../core/errors.js'
 import { createLogger, type LogLevel } from '../../core/observe/logger.js'
 import { loadAdminToken } from '../admin-token.js'
-import { openAdminPort } from '../admin-port.js'
 import { createCluster } from '../cluster.js'
 import { EXIT } from '../exit-codes.js'
 import { explainStart } from '../explain-start.js'
@@ -72,7 +71,7 @@ async function start (flags: StartFlags): Promise<void> {
       await loader.close()
       fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
-    const adminPort = admin === null ? null : await openAdminPort(fleet, { host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, { host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
     // Before the ready lines: who has read them may send a signal at once.
     obeySignals(fleet, async () => { await adminPort?.close() }, log)
     const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source

@@ -1,4 +1,9 @@
-import { RE2JS } from 're2js'
+import { createRequire } from 'node:module'
+import type { RE2JS } from 're2js'
+
+// Loaded by the first pattern: its tables are 1.5 MB of source, and most processes have no pattern.
+const require = createRequire(import.meta.url)
+let engine: typeof RE2JS | null = null
 
 // RE2 is linear in the text, but each character may cost up to the size of the program. With this limit the worst pattern found
 // (`(a|b)*a(a|b){23}c`) takes 20 ms for a path of 8 KB on a slow machine, and patterns as people write them less than 0.1 ms.
@@ -21,7 +26,8 @@ export function compileRegex (pattern: string): LinearRegex {
   if (pattern.length > MAX_LENGTH) throw new SyntaxError(`the pattern is longer than ${MAX_LENGTH} characters`)
   let program: RE2JS
   try {
-    program = RE2JS.compile(pattern)
+    engine ??= (require('re2js') as { RE2JS: typeof RE2JS }).RE2JS
+    program = engine.compile(pattern)
   } catch (error) {
     throw new SyntaxError(error instanceof Error ? error.message.replace(/^error parsing regexp: /, '') : String(error))
   }

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
 import { lookup as lookupName } from 'node:dns'
-import { Pool, buildConnector } from 'undici'
+import type { buildConnector } from 'undici'
 import type { Egress } from '../lib/egress.js'
 import type { UpstreamTlsConfig } from '../route.js'
 import { createEgressGuard, guardConnector, type EgressGuard, type LookupAll } from './guarded-connector.js'
+import { createUndiciConnector, Pool } from './undici-parts.js'
 import { RESET } from './upstream-errors.js'
 
 /** What makes two targets share a pool: everything that a connection depends on. */
@@ -159,7 +160,7 @@ function createPool (options: PoolOptions, guard: EgressGuard | null): Pool {
  */
 function createConnector (options: PoolOptions, guard: EgressGuard | null): buildConnector.connector {
   // The socket reads 64 KB at once whatever this says; it is how much more may wait behind an answer whose client is slow.
-  const anywhere = buildConnector({
+  const anywhere = createUndiciConnector({
     highWaterMark: 16 * 1024, timeout: options.connectMs, allowH2: false, ...(guard === null ? {} : { lookup: guard.lookup }), ...tlsOptions(options.tls)
   } as buildConnector.BuildOptions)
   const connect = guard === null ? anywhere : guardConnector(anywhere, guard)
