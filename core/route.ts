@@ -191,7 +191,7 @@ export interface ListenConfig {
 export interface GatewayConfig {
   listen: ListenConfig
   admin: { host: string, port: number, tokenFile: string | null } | null
-  state: { kind: 'embedded', path: string } | { kind: 'mongodb', url: string }
+  state: { kind: 'embedded', path: string, keyRing: string } | { kind: 'mongodb', url: string, keyRing: string | null }
   counters: { kind: 'local' } | { kind: 'redis', url: string }
   /** A number of processes; `auto` is resolved by who starts them. */
   workers: number | 'auto'

@@ -1,3 +1,4 @@
+import path from 'node:path'
 import type { ConfigPath } from '../errors.js'
 import { findCidrProblem } from '../lib/cidr.js'
 import { hostProblem } from '../lib/host-name.js'
@@ -22,9 +23,7 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     admin: admin === false
       ? null
       : { host: admin?.host ?? DEFAULTS.admin.host, port: admin?.port ?? DEFAULTS.admin.port, tokenFile: admin?.tokenFile === undefined ? null : resolveFile(admin.tokenFile, ['admin', 'tokenFile'], context) },
-    state: state !== undefined && 'mongodb' in state
-      ? { kind: 'mongodb', url: state.mongodb.url }
-      : { kind: 'embedded', path: resolveFile(state?.embedded.path ?? DEFAULTS.statePath, ['state', 'embedded', 'path'], context) },
+    state: buildState(state, context),
     counters: counters !== undefined && 'redis' in counters ? { kind: 'redis', url: counters.redis.url } : { kind: 'local' },
     workers: valid.workers ?? 1,
     requestId: requestId === false ? false : { header: (typeof requestId === 'object' ? requestId.header?.toLowerCase() : undefined) ?? DEFAULTS.requestIdHeader },
@@ -36,6 +35,13 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
     plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)
   }
+}
+
+function buildState (raw: RawGateway['state'], context: BuildContext): GatewayConfig['state'] {
+  const keyRing = raw?.keyRing === undefined ? null : resolveFile(raw.keyRing, ['state', 'keyRing'], context)
+  if (raw !== undefined && 'mongodb' in raw) return { kind: 'mongodb', url: raw.mongodb.url, keyRing }
+  const folder = resolveFile(raw?.embedded.path ?? DEFAULTS.statePath, ['state', 'embedded', 'path'], context)
+  return { kind: 'embedded', path: folder, keyRing: keyRing ?? path.join(folder, DEFAULTS.keyRingFile) }
 }
 
 /** A map without the keys that something is wrong with. */

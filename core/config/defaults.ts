@@ -7,6 +7,8 @@ export const DEFAULTS = {
   healthPaths: ['/health', '/api/health'],
   admin: { host: '127.0.0.1', port: 8081 },
   statePath: './data',
+  /** In the folder of the embedded store. */
+  keyRingFile: 'keys.json',
   requestIdHeader: 'x-request-id',
   /** Header names and query keys that are never logged, whatever a configuration adds. */
   redact: [

@@ -55,10 +55,13 @@ export const Admin = Type.Union([
   })
 ], { title: 'an admin setting', description: 'The admin port (metrics, status, reload), or `false` for none.', examples: [{ port: 8081 }] })
 
+/** `state.keyRing`. */
+const KeyRingFile = Text({ title: 'a file', description: `File with the keys that secrets are encrypted with; relative to this file. \`${DEFAULTS.keyRingFile}\` in the folder of \`embedded\` when left out, and made there. \`SLUICE_KEYS\` comes first.`, examples: ['./keys.json'] })
+
 /** `state`. */
 export const State = Type.Union([
-  Fields({ embedded: Fields({ path: Type.Optional(Text({ title: 'a folder', default: DEFAULTS.statePath, description: 'Folder for the data; relative to this file.' })) }, { description: 'On this machine, nothing to install.' }) }),
-  Fields({ mongodb: Fields({ url: Text({ title: 'a MongoDB address', pattern: '^mongodb(\\+srv)?://', description: 'Connection string.', examples: ['mongodb://127.0.0.1:27017/sluice'] }) }, { description: 'Shared between nodes.' }) })
+  Fields({ embedded: Fields({ path: Type.Optional(Text({ title: 'a folder', default: DEFAULTS.statePath, description: 'Folder for the data; relative to this file.' })) }, { description: 'On this machine, nothing to install.' }), keyRing: Type.Optional(KeyRingFile) }),
+  Fields({ mongodb: Fields({ url: Text({ title: 'a MongoDB address', pattern: '^mongodb(\\+srv)?://', description: 'Connection string.', examples: ['mongodb://127.0.0.1:27017/sluice'] }) }, { description: 'Shared between nodes.' }), keyRing: Type.Optional(KeyRingFile) })
 ], { title: 'a store', description: 'Where keys, consumers and settings are kept.', examples: [{ embedded: { path: './data' } }] })
 
 /** `counters`. */

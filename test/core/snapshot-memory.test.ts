@@ -13,7 +13,7 @@ const ROOT: GatewayConfig = {
     host: '127.0.0.1', port: 0, tls: null, redirectHttp: null, trustedProxies: [], keepRepeatedSlashes: false, health: [],
     limits: { headerBytes: 16_384, headerFields: 100, urlBytes: 8_192, headersMs: 30_000, bodyGraceMs: 30_000, bodyBytesPerSecond: 1_024, stallMs: 60_000, keepAliveMs: 5_000 }
   },
-  admin: null, state: { kind: 'embedded', path: '' }, counters: { kind: 'local' }, workers: 1, requestId: { header: 'x-request-id' }, accessLog: false, metrics: false,
+  admin: null, state: { kind: 'embedded', path: '', keyRing: '' }, counters: { kind: 'local' }, workers: 1, requestId: { header: 'x-request-id' }, accessLog: false, metrics: false,
   errorDocs: null, stopMs: 1_000, egress: { allow: [] }, baseDomain: 'localhost', plugins: []
 }
 

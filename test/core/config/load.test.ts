@@ -52,6 +52,20 @@ function placeOf (piece: string): { line: number, column: number } {
   return { line: before.length, column: before.at(-1)!.length + 1 }
 }
 
+test('load: the key ring is a file beside the embedded store, or the one that is named', async (t) => {
+  for (const [state, file] of [
+    ['{ embedded: {} }', 'data/keys.json'],
+    ['{ embedded: { path: store } }', 'store/keys.json'],
+    ['{ embedded: { path: store }, keyRing: ./secret/ring.json }', 'secret/ring.json'],
+    ['{ mongodb: { url: "mongodb://127.0.0.1/x" }, keyRing: ring.json }', 'ring.json'],
+    ['{ mongodb: { url: "mongodb://127.0.0.1/x" } }', null]
+  ] as const) {
+    const { root, findings, directory } = await loadFiles(t, { 'gateway.yaml': `state: ${state}\n` })
+    t.same(findings, [])
+    t.equal(root.state.keyRing, file === null ? null : path.join(directory, file), state)
+  }
+})
+
 test('load: the design page\'s language becomes normalised values', async (t) => {
   const { root, projects, findings, files, directory } = await loadFiles(t, { 'gateway.yaml': DESIGN, projects: { 'b.yaml': 'projects: { blog: {} }\n', 'c.yml': 'nonsense' } })
   t.same(findings, [])
@@ -62,7 +76,7 @@ test('load: the design page\'s language becomes normalised values', async (t) =>
       limits: { headerBytes: 16_384, headerFields: 100, urlBytes: 8_192, headersMs: 30_000, bodyGraceMs: 30_000, bodyBytesPerSecond: 1_024, stallMs: 60_000, keepAliveMs: 72_000 }
     },
     admin: { host: '127.0.0.1', port: 8081, tokenFile: null },
-    state: { kind: 'embedded', path: path.join(directory, 'data') },
+    state: { kind: 'embedded', path: path.join(directory, 'data'), keyRing: path.join(directory, 'data', 'keys.json') },
     counters: { kind: 'local' },
     workers: 1,
     requestId: { header: 'x-request-id' },
