@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { DocumentEngine } from './document-engine.js'
+import { findOf } from './find-of.js'
+import { plainRecord } from './record-values.js'
 import type { AuditRecord } from './records.js'
 import type { AuditFault, AuditTrail } from './store.js'
 import { StoreUnavailableError } from './store-errors.js'
@@ -7,7 +9,6 @@ import { StoreUnavailableError } from './store-errors.js'
 const COLLECTION = 'audit_records'
 const NOTHING = '0'.repeat(64)
 const BATCH = 1_000
-const MOST_LISTED = 1_000
 // Each lost race means that somebody else's entry was kept: this many in a row are no race any more.
 const MOST_RACES = 200
 
@@ -41,28 +42,22 @@ export function createAuditTrail (engine: DocumentEngine, now: () => number): Au
   // One after the other within the process; between processes the id decides.
   let turn: Promise<unknown> = Promise.resolve()
   return {
-    append (customerId, entry) {
-      const mine = turn.then(() => addBehind(customerId, entry))
+    append (customerId, given) {
+      const mine = turn.then(() => addBehind(customerId, plainRecord(COLLECTION, given)))
       turn = mine.catch(() => {})
       return mine
     },
-    async list (customerId, { filter, sort, limit, offset }) {
-      const found = await engine.find(COLLECTION, {
-        customerId,
-        filter: { ...filter },
-        sort: (sort ?? []).map(({ field, descending }) => ({ field, descending: descending ?? false })),
-        limit: Math.min(Math.max(1, limit), MOST_LISTED),
-        offset: Math.max(0, offset ?? 0)
-      })
+    async list (customerId, query) {
+      const found = await engine.find(COLLECTION, { customerId, ...findOf(COLLECTION, query) })
       return found.map(({ record }) => record as unknown as AuditRecord)
     },
-    count: (customerId, filter) => engine.count(COLLECTION, customerId, { ...filter }),
+    count: async (customerId, filter) => engine.count(COLLECTION, customerId, findOf(COLLECTION, { filter, limit: 1 }).filter),
     async erase (customerId, auditId) {
       for (;;) {
         const there = await engine.get(COLLECTION, customerId, auditId)
         if (there === null) return false
         const rev = there.rev + 1
-        if (await engine.replace(COLLECTION, there.rev, { ...there, rev, record: { ...there.record, rev, payload: null } }) === null) return true
+        if (await engine.replace(COLLECTION, there.rev, { ...there, rev, unique: [], record: { ...there.record, rev, payload: null } }) === null) return true
       }
     },
     async verify () {

@@ -1,7 +1,7 @@
 import type { CollectionName } from './records.js'
 import type { Condition, UsageDay } from './store.js'
 
-/** A record as an engine keeps it: what it must know of it beside the record itself. */
+/** A record as an engine is given it to keep: what it must know of it beside the record itself. */
 export interface StoredDocument {
   readonly id: string
   readonly customerId: string
@@ -11,6 +11,9 @@ export interface StoredDocument {
   /** The record; null = removed. Its id is never used again. */
   readonly record: Readonly<Record<string, unknown>> | null
 }
+
+/** A record as an engine gives it back. */
+export type KeptDocument = Omit<StoredDocument, 'unique'>
 
 /** What to find. `customerId` null crosses tenants: for the system store alone. */
 export interface Find {
@@ -22,7 +25,7 @@ export interface Find {
 }
 
 /** A document with the number of its last change. */
-export interface ChangedDocument extends StoredDocument {
+export interface ChangedDocument extends KeptDocument {
   readonly seq: number
   readonly collection: CollectionName
 }
@@ -36,12 +39,12 @@ export interface DocumentEngine {
   /** Null when it is kept; else what is taken: `id`, or the entry of `unique`. */
   insert (collection: CollectionName, document: StoredDocument): Promise<string | null>
   /** `customerId` null crosses tenants, as in Find. */
-  get (collection: CollectionName, customerId: string | null, id: string): Promise<StoredDocument | null>
-  find (collection: CollectionName, find: Find): Promise<StoredDocument[]>
+  get (collection: CollectionName, customerId: string | null, id: string): Promise<KeptDocument | null>
+  find (collection: CollectionName, find: Find): Promise<KeptDocument[]>
   count (collection: CollectionName, customerId: string | null, filter: Find['filter']): Promise<number>
   /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
   replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<'stale' | { readonly taken: string } | null>
-  readAll (collection: CollectionName, batch: number): AsyncIterable<StoredDocument[]>
+  readAll (collection: CollectionName, batch: number): AsyncIterable<KeptDocument[]>
   latestSeq (): Promise<number>
   changesSince (seq: number, limit: number): Promise<ChangedDocument[]>
   onChange (callback: () => void): () => void

@@ -1,11 +1,14 @@
 import { createAuditTrail } from './audit.js'
 import type { DocumentEngine, StoredDocument } from './document-engine.js'
+import { findOf } from './find-of.js'
+import { isPlainId, plainRecord } from './record-values.js'
 import { ID_FIELDS, type CollectionName, type RecordBase, type Records } from './records.js'
-import type { Change, Collection, Filter, NewRecord, OpenStore, Query, Store, SystemStore } from './store.js'
-import { DuplicateError, StaleRevisionError } from './store-errors.js'
+import type { Change, Collection, NewRecord, OpenStore, Query, Store, SystemStore } from './store.js'
+import { DuplicateError, InvalidValueError, StaleRevisionError } from './store-errors.js'
 import { fieldOfEntry, uniqueEntries } from './unique-fields.js'
 
-const MOST_LISTED = 1_000
+// Prefixes are chance: hardly two keys have the same.
+const MOST_OF_PREFIX = 1_000
 const BATCH = 1_000
 
 /** Opens a store over an engine. Closing it closes the engine. `now` gives milliseconds since 1970. */
@@ -35,28 +38,36 @@ function createCollection<C extends CollectionName> (engine: DocumentEngine, nam
   return {
     async insert (customerId, fresh) {
       const at = new Date(now()).toISOString()
-      const record = { ...fresh, customer_id: customerId, rev: 1, created_at: at, updated_at: at } as unknown as T
+      const record = plainRecord(name, { ...fresh, customer_id: customerId, rev: 1, created_at: at, updated_at: at } as unknown as T)
+      for (const [field, id] of [['customer_id', customerId], [idField, idOf(record)]] as const) if (!isPlainId(id)) throw new InvalidValueError(name, [field], 'is no id')
       const taken = await engine.insert(name, documentOf(record))
       return taken === null ? record : refuse(taken)
     },
     async get (customerId, id) {
+      if (!isPlainId(customerId) || !isPlainId(id)) return null
       return ((await engine.get(name, customerId, id))?.record ?? null) as T | null
     },
     async list (customerId, query) {
-      const found = await engine.find(name, { customerId, ...findOf(query) })
+      const find = findOf(name, query)
+      if (!isPlainId(customerId)) return []
+      const found = await engine.find(name, { customerId, ...find })
       return found.map(({ record }) => record as unknown as T)
     },
-    count: (customerId, filter) => engine.count(name, customerId, (filter ?? {}) as Record<string, never>),
+    async count (customerId, filter) {
+      const find = findOf(name, { filter, limit: 1 })
+      return isPlainId(customerId) ? engine.count(name, customerId, find.filter) : 0
+    },
     async replace (customerId, record) {
       const { rev } = record as RecordBase
-      const next = { ...record, customer_id: customerId, rev: rev + 1, updated_at: new Date(now()).toISOString() } as T
+      const next = plainRecord(name, { ...record, customer_id: customerId, rev: rev + 1, updated_at: new Date(now()).toISOString() } as T)
+      if (!isPlainId(customerId) || !isPlainId(idOf(next)) || !Number.isInteger(rev)) throw new StaleRevisionError(name, String(idOf(next)))
       const outcome = await engine.replace(name, rev, documentOf(next))
       if (outcome === 'stale') throw new StaleRevisionError(name, idOf(record))
       return outcome === null ? next : refuse(outcome.taken)
     },
     async remove (customerId, id, rev) {
       for (;;) {
-        const there = await engine.get(name, customerId, id)
+        const there = isPlainId(customerId) && isPlainId(id) ? await engine.get(name, customerId, id) : null
         if (there === null) {
           if (rev !== undefined) throw new StaleRevisionError(name, id)
           return false
@@ -68,18 +79,9 @@ function createCollection<C extends CollectionName> (engine: DocumentEngine, nam
   }
 }
 
-function findOf<T> ({ filter, sort, limit, offset }: Query<T>): { filter: Record<string, never>, sort: { field: string, descending: boolean }[], limit: number, offset: number } {
-  return {
-    filter: (filter ?? {}) as Filter<T> & Record<string, never>,
-    sort: (sort ?? []).map(({ field, descending }) => ({ field, descending: descending ?? false })),
-    limit: Math.min(Math.max(1, limit), MOST_LISTED),
-    offset: Math.max(0, offset ?? 0)
-  }
-}
-
 function createSystemStore (engine: DocumentEngine, now: () => number): SystemStore {
   const byPrefix = async <C extends 'credentials' | 'admin_tokens'>(collection: C, prefix: string): Promise<Records[C][]> => {
-    const found = await engine.find(collection, { customerId: null, filter: { prefix: { eq: prefix } }, sort: [], limit: MOST_LISTED, offset: 0 })
+    const found = await engine.find(collection, { customerId: null, filter: { prefix: { eq: prefix } }, sort: [], limit: MOST_OF_PREFIX, offset: 0 })
     return found.map(({ record }) => record as unknown as Records[C])
   }
   return {
@@ -87,13 +89,13 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
       for await (const documents of engine.readAll(collection, BATCH)) yield documents.map(({ record }) => record as unknown as Records[C])
     },
     async find<C extends CollectionName> (collection: C, id: string) {
-      return ((await engine.get(collection, null, id))?.record ?? null) as Records[C] | null
+      return isPlainId(id) ? ((await engine.get(collection, null, id))?.record ?? null) as Records[C] | null : null
     },
     async list<C extends CollectionName> (collection: C, query: Query<Records[C]>) {
-      const found = await engine.find(collection, { customerId: null, ...findOf(query) })
+      const found = await engine.find(collection, { customerId: null, ...findOf(collection, query) })
       return found.map(({ record }) => record as unknown as Records[C])
     },
-    count: (collection, filter) => engine.count(collection, null, (filter ?? {}) as Record<string, never>),
+    count: async (collection, filter) => engine.count(collection, null, findOf(collection, { filter, limit: 1 }).filter),
     latestSeq: () => engine.latestSeq(),
     async changesSince (seq, limit) {
       const changed = await engine.changesSince(seq, limit)

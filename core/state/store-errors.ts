@@ -45,3 +45,17 @@ export class StoreTooNewError extends Error {
     this.known = known
   }
 }
+
+/** A record, an id or a condition is none that every engine keeps and compares alike. Says what is wrong with it, never its value. */
+export class InvalidValueError extends Error {
+  readonly collection: string
+  /** The first fields on the way to what is wrong; empty for the whole. */
+  readonly path: readonly string[]
+
+  constructor (collection: string, path: readonly string[], problem: string) {
+    super(`${[collection, ...path].join('.')} ${problem}`)
+    this.name = 'InvalidValueError'
+    this.collection = collection
+    this.path = path
+  }
+}

@@ -1,0 +1,148 @@
+import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { DatabaseSync } from '@photostructure/sqlite'
+import { StoreUnavailableError } from './store-errors.js'
+
+type Database = InstanceType<typeof DatabaseSync>
+type Statement = ReturnType<Database['prepare']>
+
+/** What a statement can be given. */
+export type SqlValue = string | number | boolean | null
+
+/** One connection to a database file. Rows are given as they are selected. */
+export interface SqliteConnection {
+  rows<T> (sql: string, ...values: SqlValue[]): T[]
+  row<T> (sql: string, ...values: SqlValue[]): T | undefined
+  /** Gives how many rows were changed. */
+  run (sql: string, ...values: SqlValue[]): number
+  /** Runs `act` now, and again while another connection is in the way; rejects with StoreUnavailableError when that takes too long, or the file can not be used. */
+  read<T> (act: () => T): Promise<T>
+  /** Like `read`, in a transaction that nobody else writes beside: all of it is on the disk when the promise resolves, or nothing. */
+  write<T> (act: () => T): Promise<T>
+  /** Whether the file is still the one that was opened. */
+  isThere (): boolean
+  close (): void
+}
+
+// Before it, a checkpoint beside a writer of another process could corrupt the database.
+const OLDEST = [3, 51, 3] as const
+// SQLite waits with the thread, and all its traffic, stopped: so it waits hardly at all, and the rest is waited for here.
+const BUSY_WAIT_MS = 10
+const LIMIT_MS = 5_000
+const BUSY = 5
+/** SQLITE_PERM, BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB: the file is the matter, not the statement. */
+const FILE_TROUBLE = new Set([3, BUSY, 6, 8, 10, 11, 13, 14, 15, 26])
+
+/**
+ * Opens a database file for this process and others, and makes it, and its folder, where they are not there: readable by the user alone.
+ * What is written is on the disk before it is acknowledged. `functions` can be called in statements; `prepare` runs in a transaction before
+ * anything else can.
+ */
+export function openSqliteConnection (path: string, functions: Readonly<Record<string, (...values: unknown[]) => SqlValue>>, prepare: (connection: SqliteConnection) => void): SqliteConnection {
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    // SQLite gives the files beside it (-wal, -shm) the mode of this one.
+    closeSync(openSync(path, 'a', 0o600))
+    const opened = statSync(path)
+    const database = new DatabaseSync(path, { timeout: LIMIT_MS })
+    const connection = createConnection(database, () => {
+      const there = statSync(path, { throwIfNoEntry: false })
+      return there !== undefined && there.ino === opened.ino && there.dev === opened.dev
+    })
+    try {
+      assertVersion(connection)
+      for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'journal_size_limit = 67108864', 'trusted_schema = OFF']) database.exec(`PRAGMA ${pragma}`)
+      for (const [name, callback] of Object.entries(functions)) database.function(name, { deterministic: true, varargs: true }, (...values: unknown[]) => bound(callback(...values)))
+      transact(database, () => { prepare(connection) })
+      database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
+    } catch (error) {
+      database.close()
+      throw error
+    }
+    return connection
+  } catch (error) {
+    throw unavailable(error, path) ?? error
+  }
+}
+
+function assertVersion (connection: SqliteConnection): void {
+  const version = connection.row<{ version: string }>('SELECT sqlite_version() AS version')?.version ?? ''
+  const parts = version.split('.').map(Number)
+  const at = OLDEST.findIndex((least, place) => parts[place] !== least)
+  if (at !== -1 && !((parts[at] ?? 0) > (OLDEST[at] ?? 0))) {
+    throw new StoreUnavailableError(`SQLite ${version} can corrupt a database that several processes write: ${OLDEST.join('.')} or a newer one is needed`)
+  }
+}
+
+function createConnection (database: Database, isThere: () => boolean): SqliteConnection {
+  const statements = new Map<string, Statement>()
+  const statement = (sql: string): Statement => {
+    const known = statements.get(sql)
+    if (known !== undefined) return known
+    const prepared = database.prepare(sql)
+    statements.set(sql, prepared)
+    return prepared
+  }
+  const attempt = async <T>(act: () => T): Promise<T> => {
+    const deadline = performance.now() + LIMIT_MS
+    for (;;) {
+      if (!database.isOpen) throw new StoreUnavailableError('the store is closed')
+      try {
+        return act()
+      } catch (error) {
+        if (resultCode(error) !== BUSY || performance.now() >= deadline) throw unavailable(error, 'the store') ?? error
+      }
+      await sleep(2 + Math.random() * 18)
+    }
+  }
+  return {
+    rows: <T>(sql: string, ...values: SqlValue[]) => statement(sql).all(...values.map(bound)) as T[],
+    row: <T>(sql: string, ...values: SqlValue[]) => statement(sql).get(...values.map(bound)) as T | undefined,
+    run: (sql, ...values) => statement(sql).run(...values.map(bound)).changes,
+    read: attempt,
+    write: (act) => attempt(() => {
+      // What is written to a file that was removed is acknowledged, and gone.
+      if (!isThere()) throw new StoreUnavailableError('the file of the store is gone, or another is in its place')
+      return transact(database, act)
+    }),
+    isThere,
+    close () {
+      statements.clear()
+      if (database.isOpen) database.close()
+    }
+  }
+}
+
+function transact<T> (database: Database, act: () => T): T {
+  // Not a deferred one: that fails at its first write when another connection wrote meanwhile.
+  database.exec('BEGIN IMMEDIATE')
+  try {
+    const result = act()
+    database.exec('COMMIT')
+    return result
+  } catch (error) {
+    if (database.isTransaction) database.exec('ROLLBACK')
+    throw error
+  }
+}
+
+/** An object as the first value would be taken for named parameters, and each of them stored as NULL. */
+function bound (value: SqlValue): string | number | null {
+  if (typeof value === 'boolean') return value ? 1 : 0
+  if (value === null || typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value
+  throw new TypeError(`no value for a statement: ${typeof value}`)
+}
+
+/** The primary result code; the extended ones keep it in the lowest byte. */
+function resultCode (error: unknown): number | null {
+  const code = error instanceof Error && 'errcode' in error ? error.errcode : null
+  return typeof code === 'number' ? code & 0xff : null
+}
+
+function unavailable (error: unknown, path: string): StoreUnavailableError | null {
+  const code = resultCode(error)
+  const system = error instanceof Error && typeof (error as NodeJS.ErrnoException).syscall === 'string'
+  if (!system && (code === null || !FILE_TROUBLE.has(code))) return null
+  return new StoreUnavailableError(`${path} can not be used: ${(error as Error).message}`, { cause: error })
+}

@@ -1,0 +1,222 @@
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { ChangedDocument, DocumentEngine, KeptDocument, StoredDocument } from './document-engine.js'
+import type { CollectionName } from './records.js'
+import { openSqliteConnection, type SqliteConnection } from './sqlite-connection.js'
+import { containsText, findSql, whereSql } from './sqlite-find.js'
+import { layOut } from './sqlite-layout.js'
+import type { UsageDay } from './store.js'
+import { StoreUnavailableError } from './store-errors.js'
+
+/** Where the embedded store is, and how it is followed. */
+export interface SqliteOptions {
+  /** The folder; it is made where it is not there. */
+  readonly path: string
+  /** How often another process's writes are looked for while somebody listens: 4 microseconds each. Default 100. */
+  readonly pollMs?: number
+}
+
+/** The file in the folder of the embedded store. */
+export const SQLITE_FILE = 'store.db'
+
+interface Row {
+  readonly id: string
+  readonly customer_id: string
+  readonly rev: number
+  readonly doc: string | null
+}
+
+const DOCUMENT = 'id, customer_id, rev, doc'
+const NEXT_SEQ = '(SELECT coalesce(max(seq), 0) + 1 FROM docs)'
+
+/**
+ * Opens the embedded store, which other processes of this machine may have open too. Rejects with StoreUnavailableError where the folder or file
+ * can not be used, and StoreTooNewError where a newer version wrote it.
+ *
+ * SQLite works while its caller waits: a call stops the thread for tens of microseconds, a write for as long as the disk takes to keep it.
+ */
+export async function openSqliteEngine ({ path, pollMs = 100 }: SqliteOptions): Promise<DocumentEngine> {
+  const connection = openSqliteConnection(join(path, SQLITE_FILE), { contains_text: containsText }, layOut)
+  const changes = createChangeSignal(connection, pollMs)
+  return {
+    name: 'embedded',
+    ...documents(connection, changes.signal),
+    ...usage(connection),
+    ...leasesAndMeta(connection),
+    onChange: changes.onChange,
+    ping: () => connection.read(() => {
+      connection.row('SELECT 1')
+      if (!connection.isThere()) throw new StoreUnavailableError('the file of the store is gone, or another is in its place')
+    }),
+    async close () {
+      changes.close()
+      connection.close()
+    }
+  }
+}
+
+type Documents = Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'readAll' | 'latestSeq' | 'changesSince'>
+
+function documents (connection: SqliteConnection, signal: () => void): Documents {
+  const taken = (collection: CollectionName, { id, unique }: StoredDocument): string | null =>
+    unique.find((entry) => {
+      const holder = connection.row<{ id: string }>('SELECT id FROM uniques WHERE collection = ? AND entry = ?', collection, JSON.stringify(entry))
+      return holder !== undefined && holder.id !== id
+    }) ?? null
+  // As JSON: a NUL would end a text.
+  const claim = (collection: CollectionName, { id, unique }: StoredDocument): void => {
+    for (const entry of unique) connection.run('INSERT OR IGNORE INTO uniques (collection, entry, id) VALUES (?, ?, ?)', collection, JSON.stringify(entry), id)
+  }
+  const write = async <T>(act: () => T, changed: (result: T) => boolean): Promise<T> => {
+    const result = await connection.write(act)
+    if (changed(result)) signal()
+    return result
+  }
+  return {
+    insert: (collection, document) => write(() => {
+      const { id, customerId, rev, record } = document
+      if (connection.row('SELECT 1 FROM docs WHERE collection = ? AND id = ?', collection, id) !== undefined) return 'id'
+      const conflict = taken(collection, document)
+      if (conflict !== null) return conflict
+      connection.run(`INSERT INTO docs (collection, id, customer_id, rev, seq, doc) VALUES (?, ?, ?, ?, ${NEXT_SEQ}, ?)`, collection, id, customerId, rev, textOf(record))
+      claim(collection, document)
+      return null
+    }, (conflict) => conflict === null),
+
+    replace: (collection, rev, document) => write(() => {
+      const { id, customerId, record } = document
+      const there = connection.row('SELECT 1 FROM docs WHERE collection = ? AND id = ? AND customer_id = ? AND rev = ? AND doc IS NOT NULL', collection, id, customerId, rev)
+      if (there === undefined) return 'stale'
+      const conflict = taken(collection, document)
+      if (conflict !== null) return { taken: conflict }
+      connection.run(`UPDATE docs SET rev = ?, seq = ${NEXT_SEQ}, doc = ? WHERE collection = ? AND id = ?`, document.rev, textOf(record), collection, id)
+      connection.run('DELETE FROM uniques WHERE collection = ? AND id = ?', collection, id)
+      claim(collection, document)
+      return null
+    }, (outcome) => outcome === null),
+
+    get: (collection, customerId, id) => connection.read(() => {
+      const row = connection.row<Row>(`SELECT ${DOCUMENT} FROM docs WHERE collection = ? AND id = ? AND customer_id = coalesce(?, customer_id) AND doc IS NOT NULL`, collection, id, customerId)
+      return row === undefined ? null : documentOf(row)
+    }),
+
+    find: (collection, find) => connection.read(() => {
+      const { text, values } = findSql(collection, find)
+      return connection.rows<Row>(`SELECT ${DOCUMENT} FROM ${text}`, ...values).map(documentOf)
+    }),
+
+    count: (collection, customerId, filter) => connection.read(() => {
+      const { text, values } = whereSql(collection, customerId, filter)
+      return connection.row<{ count: number }>(`SELECT count(*) AS count FROM ${text}`, ...values)?.count ?? 0
+    }),
+
+    async * readAll (collection, batch) {
+      for (let last = ''; ;) {
+        const rows = await connection.read(() => connection.rows<Row>(`SELECT ${DOCUMENT} FROM docs WHERE collection = ? AND id > ? AND doc IS NOT NULL ORDER BY id LIMIT ?`, collection, last, batch))
+        const end = rows.at(-1)
+        if (end === undefined) return
+        last = end.id
+        yield rows.map(documentOf)
+        // Traffic has its turn between the pieces.
+        await nextTurn()
+      }
+    },
+
+    latestSeq: () => connection.read(() => connection.row<{ seq: number }>('SELECT coalesce(max(seq), 0) AS seq FROM docs')?.seq ?? 0),
+
+    changesSince: (seq, limit) => connection.read(() => {
+      const rows = connection.rows<Row & { collection: CollectionName, seq: number }>(`SELECT collection, seq, ${DOCUMENT} FROM docs WHERE seq > ? ORDER BY seq LIMIT ?`, seq, limit)
+      return rows.map((row): ChangedDocument => ({ ...documentOf(row), collection: row.collection, seq: row.seq }))
+    })
+  }
+}
+
+function documentOf ({ id, customer_id: customerId, rev, doc }: Row): KeptDocument {
+  return { id, customerId, rev, record: doc === null ? null : JSON.parse(doc) as StoredDocument['record'] }
+}
+
+function textOf (record: StoredDocument['record']): string | null {
+  return record === null ? null : JSON.stringify(record)
+}
+
+function usage (connection: SqliteConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays'> {
+  return {
+    addUsage: (customerId, counts) => connection.write(() => {
+      for (const { project_id: project, credential_id: credential, day, requests, errors } of counts) {
+        connection.run(`INSERT INTO usage (customer_id, project_id, credential_id, day, requests, errors) VALUES (?, ?, ?, ?, ?, ?)
+          ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors`, customerId, project, credential, day, requests, errors)
+      }
+    }),
+    usageDays: (customerId, { credentialId, projectId }, fromDay, toDay) => connection.read(() => {
+      const of = [...(credentialId === undefined ? [] : [['credential_id', credentialId] as const]), ...(projectId === undefined ? [] : [['project_id', projectId] as const])]
+      const rows = connection.rows<UsageDay>(`SELECT project_id, credential_id, day, requests, errors FROM usage
+        WHERE customer_id = ? AND day BETWEEN ? AND ?${of.map(([field]) => ` AND ${field} = ?`).join('')} ORDER BY day, project_id, credential_id`, customerId, fromDay, toDay, ...of.map(([, id]) => id))
+      return rows.map((row) => ({ ...row }))
+    })
+  }
+}
+
+function leasesAndMeta (connection: SqliteConnection): Pick<DocumentEngine, 'takeLease' | 'releaseLease' | 'getMeta' | 'setMeta' | 'removeMeta'> {
+  return {
+    takeLease: (name, holder, nowMs, ttlMs) => connection.write(() => {
+      const taken = connection.run(`INSERT INTO leases (name, holder, expires_at) VALUES (?, ?, ?)
+        ON CONFLICT DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at WHERE leases.holder = excluded.holder OR leases.expires_at <= ?`, name, holder, nowMs + ttlMs, nowMs)
+      return taken === 0 ? null : { holder, expiresAt: nowMs + ttlMs }
+    }),
+    releaseLease: (name, holder) => connection.write(() => { connection.run('DELETE FROM leases WHERE name = ? AND holder = ?', name, holder) }),
+    getMeta: (key) => connection.read(() => connection.row<{ value: string }>('SELECT value FROM meta WHERE key = ?', key)?.value ?? null),
+    setMeta: (key, value, expected) => connection.write(() => {
+      if (expected === undefined) return connection.run('INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value', key, value) > 0
+      if (expected === null) return connection.run('INSERT OR IGNORE INTO meta (key, value) VALUES (?, ?)', key, value) > 0
+      return connection.run('UPDATE meta SET value = ? WHERE key = ? AND value = ?', value, key, expected) > 0
+    }),
+    removeMeta: (fromKey, toKey) => connection.write(() => { connection.run('DELETE FROM meta WHERE key >= ? AND key < ?', fromKey, toKey) })
+  }
+}
+
+/** Tells listeners of own writes in the next turn, and of those of other connections by `data_version`, which changes when one of them commits. */
+function createChangeSignal (connection: SqliteConnection, pollMs: number): { signal: () => void, onChange: DocumentEngine['onChange'], close: () => void } {
+  const listeners = new Set<() => void>()
+  let timer: NodeJS.Timeout | null = null
+  let pending = false
+  const version = (): number => connection.row<{ data_version: number }>('PRAGMA data_version')?.data_version ?? 0
+  let seen = version()
+  const signal = (): void => {
+    if (pending || listeners.size === 0) return
+    pending = true
+    setImmediate(() => {
+      pending = false
+      for (const listener of listeners) listener()
+    })
+  }
+  const poll = (): void => {
+    try {
+      const now = version()
+      if (now === seen) return
+      seen = now
+    } catch {
+      // What the matter is, whoever reads the changes is told.
+    }
+    signal()
+  }
+  const stop = (): void => {
+    if (timer !== null) clearInterval(timer)
+    timer = null
+  }
+  return {
+    signal,
+    onChange (callback) {
+      const listener = (): void => { callback() }
+      listeners.add(listener)
+      timer ??= setInterval(poll, pollMs).unref()
+      return () => {
+        listeners.delete(listener)
+        if (listeners.size === 0) stop()
+      }
+    },
+    close () {
+      listeners.clear()
+      stop()
+    }
+  }
+}

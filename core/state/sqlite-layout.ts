@@ -1,0 +1,38 @@
+import type { SqliteConnection } from './sqlite-connection.js'
+import { StoreTooNewError } from './store-errors.js'
+
+/**
+ * The tables, as numbered steps: `user_version` says how many of them a file has. A step that was released is never changed.
+ *
+ * A document stays when its record is removed (`doc` null), so that its id is never used again. `seq` numbers changes without gaps: it is
+ * one more than the greatest, and written in the transaction that makes the change.
+ */
+const STEPS: readonly string[] = [`
+  CREATE TABLE docs (
+    collection TEXT NOT NULL, id TEXT NOT NULL, customer_id TEXT NOT NULL, rev INTEGER NOT NULL, seq INTEGER NOT NULL, doc TEXT,
+    PRIMARY KEY (collection, id)
+  ) STRICT;
+  CREATE UNIQUE INDEX docs_seq ON docs (seq);
+  CREATE INDEX docs_tenant ON docs (collection, customer_id, id) WHERE doc IS NOT NULL;
+  CREATE INDEX docs_credential_prefix ON docs (doc -> '$.prefix') WHERE collection = 'credentials';
+  CREATE INDEX docs_token_prefix ON docs (doc -> '$.prefix') WHERE collection = 'admin_tokens';
+  CREATE INDEX docs_audit_seq ON docs (doc ->> '$.seq') WHERE collection = 'audit_records';
+  CREATE TABLE uniques (collection TEXT NOT NULL, entry TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (collection, entry)) STRICT, WITHOUT ROWID;
+  CREATE INDEX uniques_id ON uniques (collection, id);
+  CREATE TABLE usage (
+    customer_id TEXT NOT NULL, project_id TEXT NOT NULL, credential_id TEXT NOT NULL, day TEXT NOT NULL,
+    requests INTEGER NOT NULL, errors INTEGER NOT NULL,
+    PRIMARY KEY (customer_id, project_id, credential_id, day)
+  ) STRICT, WITHOUT ROWID;
+  CREATE INDEX usage_credential ON usage (customer_id, credential_id, day);
+  CREATE TABLE leases (name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`]
+
+/** Brings the tables up to what this version knows, within the caller's transaction. Throws StoreTooNewError for tables of a newer version. */
+export function layOut (connection: SqliteConnection): void {
+  const there = connection.row<{ user_version: number }>('PRAGMA user_version')?.user_version ?? 0
+  if (there > STEPS.length) throw new StoreTooNewError(there, STEPS.length)
+  for (const step of STEPS.slice(there)) for (const sql of step.split(';')) if (sql.trim() !== '') connection.run(sql)
+  if (there < STEPS.length) connection.run(`PRAGMA user_version = ${STEPS.length}`)
+}
