@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto'
+import { createRedactor } from '../../core/observe/redact.js'
+import type { Terminal } from '../terminal.js'
+import { visible } from '../terminal.js'
+import type { ConfigChange } from './config-diff.js'
+
+/** What will become of one project. */
+export interface ProjectPlan {
+  readonly project: string
+  readonly action: 'create' | 'change' | 'none'
+  readonly changes: readonly ConfigChange[]
+  readonly affectedRoutes: readonly string[]
+}
+
+const SIGNS = { added: '+', removed: '-', changed: '~', moved: '~' } as const
+const MAX_VALUE = 120
+
+const redactor = createRedactor([])
+
+/** Prints a plan: one line a difference, and what it touches. Secrets are told by the beginning of their digest, so that a change shows. */
+export function printPlan (plans: readonly ProjectPlan[], { print, colors }: Terminal): void {
+  const paint = { added: colors.green, removed: colors.red, changed: colors.yellow, moved: colors.yellow }
+  for (const { project, action, changes, affectedRoutes } of plans) {
+    if (action === 'none') continue
+    const routes = affectedRoutes.length === 0 ? 'no route affected' : `${count(affectedRoutes.length, 'route')} affected: ${affectedRoutes.map(visible).join(', ')}`
+    print(`${colors.bold(`project ${visible(project)}`)}: ${action === 'create' ? 'new' : count(changes.length, 'change')}, ${routes}`)
+    for (const change of changes) print(paint[change.kind](`  ${SIGNS[change.kind]} ${describe(change)}`))
+  }
+  const changed = plans.filter(({ action }) => action !== 'none').length
+  print(changed === 0 ? 'nothing to change' : `${count(changed, 'project')} to change, ${plans.length - changed} as they are`)
+}
+
+function describe ({ path, kind, before, after }: ConfigChange): string {
+  const place = visible(path.length === 0 ? 'project' : path.join('.'))
+  const show = (value: unknown): string => text(value, path)
+  switch (kind) {
+    case 'added': return `${place}: ${show(after)}`
+    case 'removed': return `${place}: ${show(before)}`
+    case 'changed': return `${place}: ${show(before)} -> ${show(after)}`
+    case 'moved': return `${place}: now in the order ${(after as readonly string[]).map(visible).join(', ')}`
+  }
+}
+
+/** A value in one line, with what is secret in it by name as the beginning of its SHA-256. */
+function text (value: unknown, path: readonly string[]): string {
+  const name = path.at(-1) ?? ''
+  const shown = JSON.stringify(mask(value, name))
+  return visible(shown.length > MAX_VALUE ? `${shown.slice(0, MAX_VALUE - 1)}…` : shown)
+}
+
+function mask (value: unknown, name: string): unknown {
+  if (typeof value === 'string' || typeof value === 'number') return redactor.isSecret(name) ? `sha256:${createHash('sha256').update(String(value)).digest('hex').slice(0, 8)}` : value
+  if (Array.isArray(value)) return value.map((entry) => mask(entry, name))
+  if (typeof value !== 'object' || value === null) return value
+  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, mask(inner, key)]))
+}
+
+function count (number: number, word: string): string {
+  return `${number} ${word}${number === 1 ? '' : 's'}`
+}
