@@ -1,6 +1,6 @@
 import { compileProject, fallbackRoute, type CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
-import { ConfigError } from './errors.js'
+import { ConfigError, type Finding } from './errors.js'
 import { createFindingSet } from './finding-set.js'
 import { compileEgress } from './lib/egress.js'
 import { compilePolicy, type ListenPolicy } from './listen/policy.js'
@@ -31,6 +31,11 @@ export interface SnapshotInput {
   readonly authorPlugins: ReadonlyMap<string, Plugin>
   /** The projects that the current snapshot does not have, in pieces, as they arrive. */
   readonly changed: AsyncIterable<readonly HashedProject[]> | Iterable<readonly HashedProject[]>
+  /**
+   * Told of a project that is not a file's and can not be compiled: its version before stays, where there is one, and the others go on.
+   * Left out: it is an error like a file's.
+   */
+  readonly refused?: (project: HashedProject, findings: readonly Finding[]) => void
 }
 
 /** Everything that requests walk through: frozen, replaced whole. */
@@ -75,6 +80,12 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
           projects.set(project.name, project)
         } catch (error) {
           if (!(error instanceof ConfigError)) throw error
+          if (config.origin !== 'operator-file' && input.refused !== undefined) {
+            const before = current?.projects.get(config.name)
+            if (before !== undefined) projects.set(config.name, before)
+            input.refused({ config, hash }, error.findings)
+            continue
+          }
           findings.add(error.findings)
           if (findings.full) throw new ConfigError(findings.items)
         }
@@ -82,7 +93,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
       }
     }
     // Where most stays, what changes is put in its place; else everything is added anew.
-    const base = current !== null && made.length < projects.size / 2 ? current : null
+    const base = current !== null && made.length < projects.size / 2 && !filesChanged(current.projects, projects, made) ? current : null
     const hosts = draftHostIndex(base === null ? null : base.hosts)
     for (const project of base?.projects.values() ?? []) {
       if (projects.get(project.name) !== project) hosts.remove(indexed(project))
@@ -120,7 +131,23 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
 }
 
 function indexed (project: CompiledProject): IndexedProject<CompiledProject> {
-  return { name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project }
+  const { name, config: { hosts, basePath, origin } } = project
+  return { name, hosts, basePath, value: project, ...(origin === 'operator-file' ? {} : { yieldsTo: isOfFile }) }
+}
+
+/** What files declare goes before what the store has under the same address. */
+function isOfFile ({ config: { origin } }: CompiledProject): boolean {
+  return origin === 'operator-file'
+}
+
+/** Whether a file's project comes or goes beside those of the store: what stayed behind it, or came to stand there before it, is added in order again. */
+function filesChanged (before: ReadonlyMap<string, CompiledProject>, after: ReadonlyMap<string, CompiledProject>, made: readonly CompiledProject[]): boolean {
+  let stored = false
+  for (const project of after.values()) if (!isOfFile(project)) { stored = true; break }
+  if (!stored) return false
+  if (made.some(isOfFile)) return true
+  for (const project of before.values()) if (isOfFile(project) && after.get(project.name) !== project) return true
+  return false
 }
 
 /** A function of its own: one that is made inside `buildSnapshot` would hold everything there, the snapshot before included, as long as any project lives. */

@@ -11,10 +11,10 @@ const GATEWAY_KEYS: ReadonlySet<string> = new Set(Object.keys(FileSchema.propert
 /**
  * What a project's text may not hold because of where it came from; paths begin at the project's keys. Nothing but an operator's file
  * has a folder that names of files could be relative to, or a process whose environment `${…}` could mean. A tenant may moreover not
- * run code of its own, use what is kept for operators, or reach the gateway's own services and what `egress` does not allow. Takes any
- * value: the schema is checked apart.
+ * run code of its own, use what is kept for operators, reach the gateway's own services or what `egress` does not allow, nor, where `hosts`
+ * are given, name others than these. Takes any value: the schema is checked apart.
  */
-export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Registry, egress: Egress = PUBLIC_ONLY): Finding[] {
+export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Registry, egress: Egress = PUBLIC_ONLY, hosts: readonly string[] | null = null): Finding[] {
   if (origin === 'operator-file') return []
   const findings: Finding[] = []
   findReferences(project, [], findings)
@@ -27,10 +27,16 @@ export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Regis
       if (isMap(upstream)) checkUpstream(upstream, ['upstreams', name], origin, egress, findings)
     }
   }
+  const checkHosts = (list: Raw | undefined, at: ConfigPath): void => {
+    if (origin === 'tenant' && hosts !== null && Array.isArray(list)) findForeignHosts(list, at, hosts, findings)
+  }
+  checkHosts(project.hosts, ['hosts'])
   checkPlugins(project.plugins, ['plugins'], origin, registry, findings)
   if (Array.isArray(project.routes)) {
     project.routes.forEach((route, index) => {
-      if (isMap(route)) checkPlugins(route.plugins, ['routes', index, 'plugins'], origin, registry, findings)
+      if (!isMap(route)) return
+      checkPlugins(route.plugins, ['routes', index, 'plugins'], origin, registry, findings)
+      if (isMap(route.match)) checkHosts(route.match.hosts, ['routes', index, 'match', 'hosts'])
     })
   }
   return findings
@@ -41,6 +47,13 @@ function findReferences (value: Raw, path: ConfigPath, findings: Finding[]): voi
     if (value.includes('${')) findings.push({ path, message: '"${" refers to the environment of the gateway, which is closed here', remedy: 'write the value itself' })
   } else if (Array.isArray(value)) value.forEach((one, index) => { findReferences(one, [...path, index], findings) })
   else if (isMap(value)) for (const [key, one] of Object.entries(value)) findReferences(one, [...path, key], findings)
+}
+
+function findForeignHosts (list: readonly Raw[], at: ConfigPath, hosts: readonly string[], findings: Finding[]): void {
+  list.forEach((host, index) => {
+    if (typeof host !== 'string' || hosts.includes(host.toLowerCase().replace(/\.$/, ''))) return
+    findings.push({ path: [...at, index], message: `"${host}" is not a verified domain of this project`, remedy: `claim and verify it first, or write one of: ${hosts.join(', ')}` })
+  })
 }
 
 function checkTargets (targets: readonly Raw[], at: ConfigPath, egress: Egress, findings: Finding[]): void {

@@ -25,6 +25,8 @@ export interface IndexedProject<P> {
   /** Begins with `/`, no slash at the end; `''` = the root. */
   readonly basePath: string
   readonly value: P
+  /** Whether it stays behind one that was added before it under the same host and basePath; left out: it replaces that. */
+  readonly yieldsTo?: (other: P) => boolean
 }
 
 // The projects of one host, by basePath; `depth` is the number of segments of the deepest one.
@@ -84,6 +86,8 @@ export function draftHostIndex<P> (before: HostIndex<P> | null): HostIndexDraft<
     add (project) {
       each(project, (levels, key) => {
         const level = own(levels, key)
+        const there = level.byBasePath.get(project.basePath)
+        if (there !== undefined && project.yieldsTo?.(there) === true) return
         level.byBasePath.set(project.basePath, project.value)
         level.depth = Math.max(level.depth, depthOf(project.basePath))
       })

@@ -1,0 +1,93 @@
+import { createHash } from 'node:crypto'
+import type { Finding } from '../errors.js'
+import type { Egress } from '../lib/egress.js'
+import type { ProjectConfig } from '../route.js'
+import { buildForeignProject } from './foreign-project.js'
+import { isMap, type Raw, type RawMap } from './raw.js'
+import type { Registry } from './registry.js'
+import { scanRaw } from './scan.js'
+
+/** A project as the store keeps it, as far as what is served is made of it. */
+export interface StoredProject {
+  readonly project_id: string
+  readonly target_url: string | null
+  readonly auth_type: 'api_key' | 'oauth' | 'none'
+  readonly config: Readonly<Record<string, unknown>> | null
+  readonly written_by: 'operator' | 'tenant'
+}
+
+/** What a stored project becomes part of. */
+export interface StoredProjectSurroundings {
+  readonly registry: Registry
+  readonly egress: Egress
+  readonly baseDomain: string
+  /** The host names that the project has verified. */
+  readonly domains: readonly string[]
+}
+
+/** The plugin by which each `auth_type` is kept. */
+export const AUTH_PLUGINS = { api_key: 'api-key', oauth: 'oauth', none: null } as const satisfies Record<StoredProject['auth_type'], string | null>
+
+/** The host under which every project of the store may be reached. */
+export function baseHostOf (projectId: string, baseDomain: string): string {
+  return `${projectId}.${baseDomain}`.toLowerCase()
+}
+
+/**
+ * A stored project in the configuration language, whole: what it wrote, else one route to `target_url`; with the plugin of its `auth_type`
+ * at the head of its list where it does not name that itself, so that a config can not open by silence what its owner wanted closed.
+ */
+export function effectiveProject ({ target_url: url, auth_type: auth, config }: StoredProject): RawMap {
+  const written = config === null
+    ? url === null ? {} : { upstreams: { target: { targets: [url] } }, routes: [{ id: 'all', match: { path: '/*' }, upstream: 'target' }] }
+    : structuredClone(config) as RawMap
+  const plugin = AUTH_PLUGINS[auth]
+  const { plugins } = written as { plugins?: Raw }
+  if (plugin === null || (plugins !== undefined && !Array.isArray(plugins)) || names(plugins ?? [], plugin)) return written
+  return { ...written, plugins: [plugin, ...plugins ?? []] }
+}
+
+function names (plugins: readonly Raw[], name: string): boolean {
+  return plugins.some((entry) => entry === name || (isMap(entry) && Object.hasOwn(entry, name)))
+}
+
+/**
+ * Builds a stored project like one of a file, in the smaller language of who wrote it. It is served under `<project_id>.<baseDomain>` and
+ * its verified domains, or those of them that it lists; an operator's under any it lists. With findings there is no project.
+ */
+export function buildStoredProject (stored: StoredProject, { registry, egress, baseDomain, domains }: StoredProjectSurroundings): { project: { config: ProjectConfig, hash: string } | null, findings: readonly Finding[] } {
+  const { project_id: name, auth_type: auth } = stored
+  const at = ['projects', name]
+  const plugin = AUTH_PLUGINS[auth]
+  if (plugin !== null && !registry.has(plugin)) {
+    return { project: null, findings: [{ path: [...at, 'auth_type'], message: `this gateway has no plugin "${plugin}", which auth_type "${auth}" stands for`, remedy: `choose ${availableAuthTypes(registry).join(' or ')}` }] }
+  }
+  const value = effectiveProject(stored)
+  const { project, drafts } = buildForeignProject(value, scanRaw(value), { name, origin: stored.written_by === 'tenant' ? 'tenant' : 'operator-api', registry, egress })
+  if (project === null) return { project: null, findings: drafts.map(({ onKey: _, decisive: _also, ...finding }) => finding) }
+  const hosts = hostsOf(project.config, [baseHostOf(name, baseDomain), ...domains])
+  return { project: servedUnder(project, hosts), findings: [] }
+}
+
+/** A project that was built before, without the hosts that are no longer its own: a version that is kept must not keep a domain. */
+export function withoutLostHosts (project: { config: ProjectConfig, hash: string }, own: readonly string[]): { config: ProjectConfig, hash: string } {
+  const { origin, hosts } = project.config
+  return origin !== 'tenant' || hosts.every((host) => own.includes(host)) ? project : servedUnder(project, hostsOf(project.config, own))
+}
+
+function servedUnder ({ config, hash }: { config: ProjectConfig, hash: string }, hosts: readonly string[]): { config: ProjectConfig, hash: string } {
+  return { config: { ...config, hosts }, hash: createHash('sha256').update(JSON.stringify([hash, hosts])).digest('base64url') }
+}
+
+/** A domain that is no longer verified stops serving at once, whatever the config still lists: never any host, at least its own. */
+function hostsOf ({ origin, hosts }: ProjectConfig, own: readonly string[]): readonly string[] {
+  if (hosts.length === 0) return own
+  if (origin !== 'tenant') return hosts
+  const listed = own.filter((host) => hosts.includes(host))
+  return listed.length === 0 ? own.slice(0, 1) : listed
+}
+
+/** The ways to authenticate whose plugins are there. */
+export function availableAuthTypes (registry: Registry): StoredProject['auth_type'][] {
+  return (Object.keys(AUTH_PLUGINS) as StoredProject['auth_type'][]).filter((auth) => AUTH_PLUGINS[auth] === null || registry.has(AUTH_PLUGINS[auth]))
+}
