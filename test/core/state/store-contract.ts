@@ -9,10 +9,10 @@ import { changes, coordination, counts } from './contract/system.js'
 /** Makes an empty database for one test, and gives what opens it: each call is a node of its own. The suite closes what it opens. */
 export type CreateDatabase = (t: Pick<Test, 'teardown'>) => Promise<() => Promise<OpenStore>>
 
-/** Registers the tests of what every store does, whatever engine is below it. */
-export function storeContract (name: string, createDatabase: CreateDatabase): void {
+/** Registers the tests of what every store does, whatever engine is below it; `skip` says why they can not run. */
+export function storeContract (name: string, createDatabase: CreateDatabase, skip: string | false = false): void {
   const contract: Register = (title, body) => {
-    test(`store (${name}): ${title}`, async (t) => {
+    test(`store (${name}): ${title}`, { skip }, async (t) => {
       const opened: OpenStore[] = []
       const open = await createDatabase(t)
       // Before the database is gone.

@@ -1,0 +1,160 @@
+import type { DocumentEngine } from './document-engine.js'
+import { createChangeSignal, pause } from './mongodb-changes.js'
+import { MAJORITY, openMongoConnection, SEQUENCE_ID, type MongoConnection, type MongoCollections, type MongoOptions } from './mongodb-connection.js'
+import { duplicatesOf, isDuplicate, isUnsupported } from './mongodb-errors.js'
+import { createFeed, createRecords } from './mongodb-records.js'
+import { createChangeSequence, type SequenceDocument } from './mongodb-sequence.js'
+import { StoreUnavailableError } from './store-errors.js'
+import type { UsageDay } from './store.js'
+
+export type { MongoOptions } from './mongodb-connection.js'
+
+// How long a write that was made waits until the changes behind it can be read here.
+const SETTLE_MS = 150
+// A server answers when there is a change or `maxAwaitTimeMS` is over; one that answers at once is asked no more often than this.
+const LEAST_WAIT_MS = 20
+
+/**
+ * Opens a store in MongoDB 4.4 or later, which other nodes may have open too; collections and indexes are made where they are missing. Rejects with
+ * StoreUnavailableError where it can not be reached, unless `lazy`, and with Error for a connection string that is none.
+ *
+ * A write is acknowledged once the majority has it. The changes are read from what the majority has, decisions from the primary.
+ */
+export async function openMongoEngine (options: MongoOptions): Promise<DocumentEngine> {
+  const connection = openMongoConnection(options)
+  const { collections, bounded, timeoutMs } = connection
+  const sequence = createChangeSequence(sequenceDocument(collections), { abandonedMs: 2 * timeoutMs, settleMs: SETTLE_MS })
+  const changes = createChangeSignal({
+    stream: (callback, signal) => followSequence(collections, Math.min(1_000, timeoutMs / 2), callback, signal),
+    look: () => bounded(() => sequence.settled())
+  }, options.pollMs ?? 500)
+  const engine: DocumentEngine = {
+    name: 'mongodb',
+    ...createRecords(connection, sequence, changes),
+    ...createFeed(connection, sequence),
+    ...createUsage(connection),
+    ...createLeasesAndSettings(connection),
+    onChange: changes.onChange,
+    ping: () => connection.ping(),
+    async close () {
+      changes.close()
+      sequence.close()
+      await connection.close()
+    }
+  }
+  if (options.lazy === true) return engine
+  try {
+    await engine.ping()
+    return engine
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
+}
+
+function sequenceDocument ({ sequence }: MongoCollections): SequenceDocument {
+  return {
+    async enter (token, floor) {
+      // The value before: servers are known that hand out `after` as it is when they write the answer.
+      const before = await sequence.findOneAndUpdate({ _id: SEQUENCE_ID }, { $inc: { value: 1 }, $set: { [`pending.${token}`]: floor } }, { returnDocument: 'before', projection: { value: 1 } })
+      if (before === null) throw new StoreUnavailableError('the sequence of the store is gone: its database was removed while it was open')
+      return before.value
+    },
+    async leave (token) {
+      const entry = `pending.${token}`
+      // Readers may see it late: the write itself is with the majority already.
+      const { matchedCount } = await sequence.updateOne({ _id: SEQUENCE_ID, [entry]: { $exists: true } }, { $unset: { [entry]: '' } }, { writeConcern: { w: 1 } })
+      return matchedCount > 0
+    },
+    async read () {
+      return await sequence.findOne({ _id: SEQUENCE_ID }, MAJORITY) ?? { value: 0, pending: {} }
+    }
+  }
+}
+
+/** Follows the sequence: each write changes it when it begins and, which counts, when it is made. */
+async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: number, callback: () => void, signal: AbortSignal): Promise<'unsupported' | 'ended'> {
+  const stream = sequence.watch([], { maxAwaitTimeMS })
+  const end = (): void => { stream.close().catch(() => {}) }
+  signal.addEventListener('abort', end)
+  try {
+    while (!signal.aborted) {
+      const asked = performance.now()
+      const change = await stream.tryNext() as { readonly updateDescription?: { readonly removedFields?: readonly string[] } } | null
+      if (change === null) await pause(Math.max(0, asked + LEAST_WAIT_MS - performance.now()), signal)
+      else if (change.updateDescription?.removedFields?.length !== 0) callback()
+    }
+    return 'ended'
+  } catch (error) {
+    return isUnsupported(error) ? 'unsupported' : 'ended'
+  } finally {
+    signal.removeEventListener('abort', end)
+    end()
+  }
+}
+
+function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportReadPreference }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays'> {
+  const add = async (customerId: string, counts: readonly UsageDay[], inTime: () => void): Promise<void> => {
+    try {
+      await days.bulkWrite(counts.map(({ project_id, credential_id, day, requests, errors }) => ({
+        updateOne: {
+          filter: { _id: JSON.stringify([customerId, project_id, credential_id, day]) },
+          update: { $inc: { requests, errors }, $setOnInsert: { customer_id: customerId, project_id, credential_id, day } },
+          upsert: true
+        }
+      })), { ordered: false })
+    } catch (error) {
+      // Two nodes began the same day at once: the slower one adds to it now.
+      const again = duplicatesOf(error)
+      if (again === null) throw error
+      inTime()
+      await add(customerId, counts.filter((_, index) => again.includes(index)), inTime)
+    }
+  }
+  return {
+    addUsage: (customerId, counts) => counts.length === 0 ? Promise.resolve() : bounded((inTime) => add(customerId, counts, inTime)),
+    usageDays: (customerId, { credentialId, projectId }, fromDay, toDay) => bounded(async () => {
+      const found = await days.find({
+        customer_id: { $eq: customerId },
+        day: { $gte: fromDay, $lte: toDay },
+        ...(credentialId === undefined ? {} : { credential_id: { $eq: credentialId } }),
+        ...(projectId === undefined ? {} : { project_id: { $eq: projectId } })
+      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportReadPreference }).toArray()
+      return found.map(({ project_id, credential_id, day, requests, errors }) => ({ project_id, credential_id, day, requests, errors }))
+    })
+  }
+}
+
+function createLeasesAndSettings ({ collections: { leases, settings }, bounded }: MongoConnection): Pick<DocumentEngine, 'takeLease' | 'releaseLease' | 'getMeta' | 'setMeta' | 'removeMeta'> {
+  const made = async (act: () => Promise<boolean>): Promise<boolean> => {
+    try {
+      return await act()
+    } catch (error) {
+      if (isDuplicate(error)) return false
+      throw error
+    }
+  }
+  return {
+    takeLease: (name, holder, nowMs, ttlMs) => bounded(async () => {
+      const expiresAt = nowMs + ttlMs
+      // Where somebody else has it, nothing matches and the upsert meets the `_id` that is there.
+      const taken = await made(async () => {
+        await leases.updateOne({ _id: name, $or: [{ holder: { $eq: holder } }, { expires_at: { $lte: nowMs } }] }, { $set: { holder, expires_at: expiresAt } }, { upsert: true })
+        return true
+      })
+      return taken ? { holder, expiresAt } : null
+    }),
+    releaseLease: (name, holder) => bounded(async () => { await leases.deleteOne({ _id: name, holder: { $eq: holder } }) }),
+    getMeta: (key) => bounded(async () => {
+      const found = await settings.findOne({ _id: key })
+      return found?.value ?? null
+    }),
+    setMeta: (key, value, expected) => bounded(() => made(async () => {
+      const kept = { _id: key, value }
+      if (expected === null) return (await settings.insertOne(kept)).acknowledged
+      if (expected === undefined) return (await settings.updateOne({ _id: kept._id }, { $set: { value: kept.value } }, { upsert: true })).acknowledged
+      return (await settings.updateOne({ _id: kept._id, value: expected }, { $set: { value: kept.value } })).matchedCount > 0
+    })),
+    removeMeta: (fromKey, toKey) => bounded(async () => { await settings.deleteMany({ _id: { $gte: fromKey, $lt: toKey } }) })
+  }
+}

@@ -1,0 +1,107 @@
+import type { DocumentEngine } from './document-engine.js'
+import type { ChangeSignal } from './mongodb-changes.js'
+import { MAJORITY, type Filter, type MongoConnection } from './mongodb-connection.js'
+import { fromRecordDocument, keyOf, orderOf, queryOf, toRecordDocument, uniqueKeyOf, type RecordDocument } from './mongodb-documents.js'
+import { isBroken, isDuplicate } from './mongodb-errors.js'
+import type { ChangeSequence } from './mongodb-sequence.js'
+import type { CollectionName } from './records.js'
+
+/** The part of an engine that keeps records and finds them. */
+export function createRecords ({ collections: { records }, bounded, timeoutMs, reportReadPreference }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace'> {
+  const maxTimeMS = timeoutMs
+  const write = <T>(act: (seq: number) => Promise<T>): Promise<T> => bounded(async (inTime) => {
+    const written = await sequence.write((seq) => {
+      inTime()
+      return act(seq)
+    }, async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) })
+    changes.changed()
+    return written
+  })
+  const seqOf = async (key: string): Promise<number | null> => (await records.findOne({ _id: key }, { projection: { seq: 1 }, maxTimeMS }))?.seq ?? null
+  const takenOf = async (collection: CollectionName, key: string, unique: readonly string[]): Promise<string | null> => {
+    const wanted = unique.map((entry) => uniqueKeyOf(collection, entry))
+    const holder = await records.findOne({ unique: { $in: wanted }, _id: { $ne: key } }, { projection: { unique: 1 }, maxTimeMS })
+    return holder === null ? null : unique.find((_, index) => holder.unique.includes(wanted[index] as string)) ?? null
+  }
+  return {
+    insert: (collection, document) => write(async (seq) => {
+      const key = keyOf(collection, document.id)
+      for (;;) {
+        try {
+          await twice(() => records.insertOne(toRecordDocument(collection, document, seq)))
+          return null
+        } catch (error) {
+          if (!isDuplicate(error)) throw error
+          const there = await seqOf(key)
+          // Its own: the answer to the first try was lost.
+          if (there === seq) return null
+          const taken = there === null ? await takenOf(collection, key, document.unique) : 'id'
+          if (taken !== null) return taken
+          // The holder let go of it meanwhile.
+        }
+      }
+    }),
+
+    replace: (collection, rev, document) => write(async (seq) => {
+      const { _id: key, ...replacement } = toRecordDocument(collection, document, seq)
+      for (;;) {
+        try {
+          const { matchedCount } = await twice(() => records.replaceOne({ _id: key, customer_id: replacement.customer_id, rev, removed: false }, replacement))
+          return matchedCount > 0 || await seqOf(key) === seq ? null : 'stale'
+        } catch (error) {
+          if (!isDuplicate(error)) throw error
+          const taken = await takenOf(collection, key, document.unique)
+          if (taken !== null) return { taken }
+        }
+      }
+    }),
+
+    get: (collection, customerId, id) => bounded(async () => {
+      const found = await records.findOne({ _id: keyOf(collection, id), removed: false, ...(customerId === null ? {} : { customer_id: customerId }) }, { maxTimeMS })
+      return found === null ? null : fromRecordDocument(found)
+    }),
+
+    find: (collection, { customerId, filter, sort, limit, offset }) => bounded(async () => {
+      const found = await records.find(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, sort: orderOf(sort), limit, skip: offset }).toArray()
+      return found.map(fromRecordDocument)
+    }),
+
+    count: (collection, customerId, filter) => bounded(() =>
+      records.countDocuments(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, readPreference: reportReadPreference }))
+  }
+}
+
+/** Makes a write once more when the connection broke: its revision and number tell whether the first was made. */
+async function twice<T> (act: () => Promise<T>): Promise<T> {
+  try {
+    return await act()
+  } catch (error) {
+    if (!isBroken(error)) throw error
+    return await act()
+  }
+}
+
+/** The part of an engine by which its records and their changes are followed. */
+export function createFeed ({ collections: { records }, bounded, timeoutMs }: MongoConnection, sequence: ChangeSequence): Pick<DocumentEngine, 'readAll' | 'latestSeq' | 'changesSince'> {
+  return {
+    async * readAll (collection, batch) {
+      // '0' is what follows '/'.
+      for (let last = `${collection}/`; ;) {
+        const found = await bounded(() => records.find({ _id: { $gt: last, $lt: `${collection}0` }, removed: false }, { ...MAJORITY, sort: { _id: 1 }, limit: batch, batchSize: batch }).toArray(), 10 * timeoutMs)
+        const end = found.at(-1)
+        if (end === undefined) return
+        last = end._id
+        yield found.map(fromRecordDocument)
+      }
+    },
+    // Not the number itself: that of a write that failed is nobody's, and who follows the changes would wait for it.
+    latestSeq: () => bounded(async () => {
+      const newest = await records.findOne({ seq: { $lte: await sequence.settled() } }, { ...MAJORITY, sort: { seq: -1 }, projection: { seq: 1 } })
+      return newest?.seq ?? 0
+    }),
+    changesSince: (seq, limit) => bounded(async () => {
+      const found = await records.find({ seq: { $gt: seq, $lte: await sequence.settled() } }, { ...MAJORITY, sort: { seq: 1 }, limit, batchSize: limit }).toArray()
+      return found.map(fromRecordDocument)
+    })
+  }
+}
