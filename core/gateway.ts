@@ -5,6 +5,7 @@ import type { GatewayRequest, ResponseSink } from './context.js'
 import { renderError } from './error-body.js'
 import type { Clock, Directory, Logger } from './host.js'
 import { stackOf } from './lib/as-error.js'
+import { TextTooLongError } from './lib/linear-regex.js'
 import { hasEncodedSlash } from './lib/path.js'
 import { createSecretMatcher } from './lib/secret-matcher.js'
 import { createSlices } from './lib/slices.js'
@@ -46,6 +47,7 @@ export interface GatewayOptions {
 }
 
 const AMBIGUOUS = refuse('VALIDATION_ERROR', { message: 'The path can be read in two ways that different routes serve.', details: { reason: 'ambiguous_path' } })
+const TOO_LONG = refuse('VALIDATION_ERROR', { message: 'The path, a header or a query parameter is longer than the pattern of a route may be tried on.', details: { reason: 'too_long_for_pattern' } })
 const ENCODED_SLASH = refuse('VALIDATION_ERROR', { message: 'An encoded slash or backslash is not allowed in this path.', details: { reason: 'encoded_slash' } })
 
 /** The engine: holds the current snapshot, takes requests, and swaps in what `apply` builds. */
@@ -154,14 +156,19 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     if (project !== null) {
       const { method } = request
       const preflight = method === 'OPTIONS' && request.headers.has('origin') ? request.headers.get('access-control-request-method') : undefined
-      const found = project.router.find(request, preflight ?? method)
-      if (found === 'ambiguous') instead = AMBIGUOUS
-      else if (found === null) instead = this.methodNotAllowed(project, request)
-      else {
-        compiled = found.value
-        params = found.params
-        if (!compiled.allowEncodedSlashes && hasEncodedSlash(request.path)) instead = ENCODED_SLASH
-        else if (preflight !== undefined && !compiled.allowsOptions) instead = this.methodNotAllowed(project, request)
+      try {
+        const found = project.router.find(request, preflight ?? method)
+        if (found === 'ambiguous') instead = AMBIGUOUS
+        else if (found === null) instead = this.methodNotAllowed(project, request)
+        else {
+          compiled = found.value
+          params = found.params
+          if (!compiled.allowEncodedSlashes && hasEncodedSlash(request.path)) instead = ENCODED_SLASH
+          else if (preflight !== undefined && !compiled.allowsOptions) instead = this.methodNotAllowed(project, request)
+        }
+      } catch (error) {
+        if (!(error instanceof TextTooLongError)) throw error
+        instead = TOO_LONG
       }
       project.enter()
     }

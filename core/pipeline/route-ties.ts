@@ -1,5 +1,5 @@
 import { normalizeHost } from '../lib/host-name.js'
-import { compileRegex, regexProblem, type LinearRegex } from '../lib/linear-regex.js'
+import { compileRegex, regexProblem, TRIED_ON_ANY, type LinearRegex } from '../lib/linear-regex.js'
 import type { RouteConfig, ValueMatch } from '../route.js'
 
 /** A route with the shape of its path (`shapeOf`). */
@@ -108,5 +108,5 @@ function matches (pattern: string, text: string, { regexes }: Search): boolean {
     regex = regexProblem(pattern) === null ? compileRegex(pattern) : null
     regexes.set(pattern, regex)
   }
-  return regex !== null && regex.test(text)
+  return regex !== null && text.length <= TRIED_ON_ANY && regex.test(text)
 }

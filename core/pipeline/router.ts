@@ -1,3 +1,4 @@
+import { TextTooLongError } from '../lib/linear-regex.js'
 import { decodeReserved } from '../lib/path.js'
 import { QueryReader } from '../lib/query-reader.js'
 import type { RouteConfig } from '../route.js'
@@ -90,10 +91,16 @@ class TrieRouter<T> implements Router<T> {
 
   explain (request: RouteQuery, method: string): Explanation[] {
     const path = decodeReserved(request.path)
+    const below = path.slice(this.basePath.length)
     this.reader.repeated = false
-    const winner = this.lookUp(path, request, method)
-    const rival = winner === null ? null : this.rival(winner, path, request, method)
-    return explainRoutes(this.routes, path.slice(this.basePath.length), request, method, winner, rival)
+    try {
+      const winner = this.lookUp(path, request, method)
+      const rival = winner === null ? null : this.rival(winner, path, request, method)
+      return explainRoutes(this.routes, below, request, method, winner, rival)
+    } catch (error) {
+      if (!(error instanceof TextTooLongError)) throw error
+      return this.routes.map(({ config: { id, at } }) => ({ id, at, outcome: 'loses', reason: `the request is refused, because for the pattern of some route ${error.message}` }))
+    }
   }
 
   // With `collect` nothing wins: every list of candidates whose path matches is handed to it.
