@@ -238,11 +238,11 @@ t.test('router: a regex matches the whole path below basePath, in linear time', 
   t.equal(serve(router({ it: { pathRegex: '/a:b' } }), '/a%3Ab'), 'it')
   for (const pattern of ['/(a+)+$', '/(.*a){15}', '/(x+x+)+y']) {
     const hostile = router({ it: { pathRegex: pattern }, header: { path: '/h', headers: { 'x-a': { kind: 'regex', pattern } } } })
-    const text = `/${'a'.repeat(50_000)}!`
+    const text = `/${'a'.repeat(8_190)}!`
     t.equal(serve(hostile, text), null, pattern)
     t.equal(serve(hostile, '/h', 'GET', { 'x-a': text }), null)
     const [ms] = await regexCosts([{ pattern, text }]) as [number]
-    t.ok(ms < 500, `${pattern} on 50 KB, six times what a request can bring, takes ${ms.toFixed(0)} ms of CPU, less than 0.5 s`)
+    t.ok(ms < 100, `${pattern} on 8 KB, the most that a request brings, takes ${ms.toFixed(0)} ms of CPU, less than 0.1 s`)
   }
 })
 
