@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises'
 import type { Command } from 'commander'
 import { callAdmin, type AdminAnswer, type AdminRequest } from '../admin-client/client.js'
 import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
@@ -6,6 +5,7 @@ import { parseFields } from '../admin-client/fields.js'
 import { RESOURCES, type Action, type Resource } from '../admin-client/resources.js'
 import { printRecord, printTable } from '../admin-client/show.js'
 import { CommandError, runCommand } from '../command.js'
+import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
 import type { Terminal } from '../terminal.js'
 
@@ -139,15 +139,4 @@ function scopeQuery ({ account }: Flags): string {
 
 function scopeFields ({ account }: Flags): Record<string, string> {
   return account === undefined ? {} : { customer_id: account }
-}
-
-/** Asks before something is lost. Throws CommandError where nobody can be asked, or the answer is no. */
-async function confirm (what: string, id: string): Promise<void> {
-  if (!process.stdin.isTTY) throw new CommandError(`${what}, and nobody is there to be asked`, 'say --yes if that is what you want', EXIT.usage)
-  const asking = createInterface({ input: process.stdin, output: process.stderr })
-  try {
-    if (await asking.question(`${what}. Type ${id} to go on: `) !== id) throw new CommandError('nothing was done', '')
-  } finally {
-    asking.close()
-  }
 }

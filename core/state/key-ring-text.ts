@@ -7,11 +7,14 @@ export type KeyKind = 'encryption' | 'peppers'
 
 /** The text of a key ring can not be used. Says where and what to do, and nothing of what stands there: it may be a key in the wrong place. */
 export class KeyRingTextError extends Error {
+  /** What is wrong, without the remedy, which `message` has behind it. */
+  readonly problem: string
   readonly remedy: string
 
-  constructor (message: string, remedy: string) {
-    super(`${message} (${remedy})`)
+  constructor (problem: string, remedy: string) {
+    super(`${problem} (${remedy})`)
     this.name = 'KeyRingTextError'
+    this.problem = problem
     this.remedy = remedy
   }
 }

@@ -1,0 +1,43 @@
+import { existsSync } from 'node:fs'
+import { loadKeyRing } from '../../core/state/key-ring-source.js'
+import type { RingContent, RingKeys } from '../../core/state/key-ring.js'
+import { printTable } from '../admin-client/show.js'
+import { CommandError, runCommand } from '../command.js'
+import { EXIT } from '../exit-codes.js'
+import { visible, type Terminal } from '../terminal.js'
+import { stateOf, type KeyringFlags } from './flags.js'
+import { keyRingPlaces, withRingRefusals } from './places.js'
+
+/** A key as it is listed. */
+interface Listed {
+  readonly id: string
+  readonly kind: 'encryption' | 'pepper'
+  /** `prepared`: it is not used for new values yet. */
+  readonly use: 'active' | 'older' | 'prepared'
+  readonly created_at: string
+}
+
+/** Lists the keys of the ring, and gives the exit code. */
+export function listKeyRing (flags: KeyringFlags, terminal: Terminal): Promise<number> {
+  return runCommand(terminal, flags.json === true, () => withRingRefusals(async () => {
+    const places = keyRingPlaces(await stateOf(flags, terminal), terminal.env)
+    if (places.make && (places.text ?? '') === '' && places.file !== null && !existsSync(places.file)) throw new CommandError(`there is no key ring in ${places.file} yet`, 'the gateway makes it when it starts, or `sluice keyring new` does')
+    const { ring, source } = loadKeyRing({ ...places, make: false })
+    const keys = listOf(ring.content())
+    if (flags.json === true) terminal.print(JSON.stringify({ ok: true, source, keys }))
+    else {
+      terminal.print(terminal.colors.dim(`in ${source === 'environment' ? 'SLUICE_KEYS' : visible(source)}`))
+      printTable(keys.map((key) => ({ ...key })), ['id', 'kind', 'use', 'created_at'], terminal)
+    }
+    return EXIT.ok
+  }))
+}
+
+function listOf ({ encryption, peppers }: RingContent): Listed[] {
+  return [...keysOf(encryption, 'encryption'), ...keysOf(peppers, 'pepper')]
+}
+
+function keysOf ({ active, keys }: RingKeys, kind: Listed['kind']): Listed[] {
+  const at = keys.findIndex(({ id }) => id === active)
+  return keys.map(({ id, createdAt }, index) => ({ id, kind, use: index === at ? 'active' : index < at ? 'older' : 'prepared', created_at: createdAt }))
+}
