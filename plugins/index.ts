@@ -1,5 +1,6 @@
 /** The registry: every plugin that comes with the gateway, sorted by default stage (in the order of the pipeline), then by name. */
 import type { Plugin } from '../core/plugin.js'
+import apiKey from './api-key/index.js'
 import compression from './compression/index.js'
 import cors from './cors/index.js'
 import debug from './debug/index.js'
@@ -19,6 +20,8 @@ export const plugins: readonly Plugin[] = [
   ipRestriction,
   requestSize,
   securityHeaders,
+  // authenticate
+  apiKey,
   // transform
   headers,
   // upstream

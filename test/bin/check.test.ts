@@ -139,7 +139,7 @@ projects:
     'bad.yaml:11:16 projects.two.plugins[0]: plugin "picky" could not be created: it will not be made (correct its configuration)',
     'bad.yaml: 3 findings'
   ])
-  t.match(await checked(folder, 'order.yaml'), { code: 1, stdout: /^order\.yaml:1:12 plugins\[0\]: plugin "needy" needs "consumer", which no plugin before it fills \(add a plugin that provides "consumer"/ })
+  t.match(await checked(folder, 'order.yaml'), { code: 1, stdout: /^order\.yaml:1:12 plugins\[0\]: plugin "needy" needs "consumer", which no plugin before it fills \(add "api-key" before it/ })
 })
 
 test('check: as a function it paints for people, and says the same without', async (t) => {

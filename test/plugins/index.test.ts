@@ -17,6 +17,7 @@ test('plugins: the registry lists them by stage, then by name', async (t) => {
     'edge ip-restriction',
     'edge request-size',
     'edge security-headers',
+    'authenticate api-key',
     'transform headers',
     'upstream redirect',
     'upstream respond'

@@ -20,8 +20,8 @@ const CLIENT_HEADERS = ['host', 'shop.localhost', 'user-agent', 'bench', 'accept
 
 const silent = { debug () {}, info () {}, warn () {}, error () {} }
 
-/** Makes an instance of a plugin, with the defaults of its schema filled in. */
-export async function instanceOf (plugin: Plugin, config: Record<string, unknown>): Promise<PluginInstance> {
+/** Makes an instance of a plugin, with the defaults of its schema filled in, and in its host what `ports` has. */
+export async function instanceOf (plugin: Plugin, config: Record<string, unknown>, ports: Partial<Host> = {}): Promise<PluginInstance> {
   const host: Host = {
     plugin: { name: plugin.name, id: plugin.name },
     project: 'shop',
@@ -31,7 +31,8 @@ export async function instanceOf (plugin: Plugin, config: Record<string, unknown
     metrics: { counter: () => ({ increment () {} }), histogram: () => ({ observe () {} }) },
     directory: null,
     isOperatorToken: () => false,
-    subrequest: () => Promise.reject(new Error('no gateway here'))
+    subrequest: () => Promise.reject(new Error('no gateway here')),
+    ...ports
   }
   return await plugin.create(Value.Default(plugin.config, config), host)
 }
@@ -65,6 +66,7 @@ export function benchRequest (title: string, instance: PluginInstance, request: 
     route: null,
     project: 'shop',
     get: () => undefined,
+    set: () => {},
     forward: { headers: new HeaderList(), transform () {} }
   } as unknown as RequestContext
   print(title, nsPerCall(() => { void hook.call(instance, ctx) }))
