@@ -187,11 +187,24 @@ export interface ListenConfig {
   }
 }
 
+/** Where a store in MongoDB is, and how it is used. */
+export interface MongoStateConfig {
+  kind: 'mongodb'
+  url: string
+  /** The most connections of one process to each server. */
+  poolSize: number
+  /** The most that a call may take. */
+  timeoutMs: number
+  /** Where counts and usage are read. */
+  reportsFrom: 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest'
+  keyRing: string | null
+}
+
 /** The whole gateway, without its projects: these come one by one. */
 export interface GatewayConfig {
   listen: ListenConfig
   admin: { host: string, port: number, tokenFile: string | null } | null
-  state: { kind: 'embedded', path: string, keyRing: string } | { kind: 'mongodb', url: string, keyRing: string | null }
+  state: { kind: 'embedded', path: string, keyRing: string } | MongoStateConfig
   counters: { kind: 'local' } | { kind: 'redis', url: string }
   /** A number of processes; `auto` is resolved by who starts them. */
   workers: number | 'auto'

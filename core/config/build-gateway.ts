@@ -11,6 +11,8 @@ import type { Raw, RawMap } from './raw.js'
 import { GatewaySchema, ListenSchema, type RawGateway, type RawListen } from './schema.js'
 import { validateLanguage } from './validate.js'
 
+const LEAST_STORE_TIMEOUT_MS = 50
+
 /** Builds what belongs to the gateway as a whole. A key that is wrong becomes findings and counts as left out. */
 export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig {
   const { findings, originals } = context
@@ -39,7 +41,13 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
 
 function buildState (raw: RawGateway['state'], context: BuildContext): GatewayConfig['state'] {
   const keyRing = raw?.keyRing === undefined ? null : resolveFile(raw.keyRing, ['state', 'keyRing'], context)
-  if (raw !== undefined && 'mongodb' in raw) return { kind: 'mongodb', url: raw.mongodb.url, keyRing }
+  if (raw !== undefined && 'mongodb' in raw) {
+    const { url, poolSize, timeout, reportsFrom } = { ...DEFAULTS.mongodb, ...raw.mongodb }
+    const at = ['state', 'mongodb', 'timeout']
+    const timeoutMs = readDuration(timeout, at, context)
+    if (timeoutMs < LEAST_STORE_TIMEOUT_MS) context.findings.add({ path: at, message: `no call of a store can be made within ${timeout}`, remedy: `write ${LEAST_STORE_TIMEOUT_MS}ms or more` })
+    return { kind: 'mongodb', url, poolSize, timeoutMs, reportsFrom, keyRing }
+  }
   const folder = resolveFile(raw?.embedded.path ?? DEFAULTS.statePath, ['state', 'embedded', 'path'], context)
   return { kind: 'embedded', path: folder, keyRing: keyRing ?? path.join(folder, DEFAULTS.keyRingFile) }
 }

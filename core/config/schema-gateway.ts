@@ -4,7 +4,7 @@ import { Duration, Size } from '../lib/schema-types.js'
 import { DEFAULTS } from './defaults.js'
 import { Fields, Port, Text } from './schema-fields.js'
 
-const { limits } = DEFAULTS
+const { limits, mongodb } = DEFAULTS
 
 /** `listen.tls`. */
 const ListenTls = Fields({
@@ -58,10 +58,20 @@ export const Admin = Type.Union([
 /** `state.keyRing`. */
 const KeyRingFile = Text({ title: 'a file', description: `File with the keys that secrets are encrypted with; relative to this file. \`${DEFAULTS.keyRingFile}\` in the folder of \`embedded\` when left out, and made there. \`SLUICE_KEYS\` comes first.`, examples: ['./keys.json'] })
 
+/** `state.mongodb`. */
+const StateMongodb = Fields({
+  url: Text({ title: 'a MongoDB address', pattern: '^mongodb(\\+srv)?://', description: 'Connection string. The database in it is used, `sluice` where it names none.', examples: ['mongodb://127.0.0.1:27017/sluice'] }),
+  poolSize: Type.Optional(Type.Integer({ minimum: 2, maximum: 1000, default: mongodb.poolSize, description: 'The most connections of each worker to each server.' })),
+  timeout: Type.Optional(Duration({ default: mongodb.timeout, description: 'How long a call may take; then the store counts as gone.' })),
+  reportsFrom: Type.Optional(Type.Enum(['primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest'], {
+    default: mongodb.reportsFrom, description: 'Where counts and usage are read, which may then be a little old. Everything that decides is read from the primary.'
+  }))
+}, { description: 'Shared between nodes.' })
+
 /** `state`. */
 export const State = Type.Union([
   Fields({ embedded: Fields({ path: Type.Optional(Text({ title: 'a folder', default: DEFAULTS.statePath, description: 'Folder for the data; relative to this file.' })) }, { description: 'On this machine, nothing to install.' }), keyRing: Type.Optional(KeyRingFile) }),
-  Fields({ mongodb: Fields({ url: Text({ title: 'a MongoDB address', pattern: '^mongodb(\\+srv)?://', description: 'Connection string.', examples: ['mongodb://127.0.0.1:27017/sluice'] }) }, { description: 'Shared between nodes.' }), keyRing: Type.Optional(KeyRingFile) })
+  Fields({ mongodb: StateMongodb, keyRing: Type.Optional(KeyRingFile) })
 ], { title: 'a store', description: 'Where keys, consumers and settings are kept.', examples: [{ embedded: { path: './data' } }] })
 
 /** `counters`. */

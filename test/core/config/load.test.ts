@@ -66,6 +66,19 @@ test('load: the key ring is a file beside the embedded store, or the one that is
   }
 })
 
+test('load: a store in MongoDB has a pool, a time limit and a place for reports, each with a default', async (t) => {
+  const load = (more: string) => loadFiles(t, { 'gateway.yaml': `state: { mongodb: { url: "mongodb://127.0.0.1/x"${more} } }\n` })
+  t.match((await load('')).root.state, { kind: 'mongodb', url: 'mongodb://127.0.0.1/x', poolSize: 20, timeoutMs: 800, reportsFrom: 'primary' })
+  const set = await load(', poolSize: 5, timeout: 2s, reportsFrom: secondaryPreferred')
+  t.same(set.findings, [])
+  t.match(set.root.state, { poolSize: 5, timeoutMs: 2_000, reportsFrom: 'secondaryPreferred' })
+  for (const wrong of ['poolSize: 1', 'poolSize: many', 'timeout: 0', 'timeout: 49ms', 'timeout: soon', 'reportsFrom: anywhere']) {
+    const { findings } = await load(`, ${wrong}`)
+    t.equal(findings.length, 1, wrong)
+    t.match(findings[0]?.path, ['state', 'mongodb', /^(?:poolSize|timeout|reportsFrom)$/])
+  }
+})
+
 test('load: the design page\'s language becomes normalised values', async (t) => {
   const { root, projects, findings, files, directory } = await loadFiles(t, { 'gateway.yaml': DESIGN, projects: { 'b.yaml': 'projects: { blog: {} }\n', 'c.yml': 'nonsense' } })
   t.same(findings, [])

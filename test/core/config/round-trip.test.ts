@@ -54,7 +54,7 @@ const config = record({
     health: fc.oneof(fc.boolean(), fc.constant(['/healthz'])), limits: record({ headerBytes: size, headerFields: fc.integer({ min: 1, max: 1_000 }), urlBytes: size, headers: duration, bodyGrace: duration, bodyRate: size, keepAlive: duration })
   }),
   admin: fc.oneof(fc.constant(false), record({ host: fc.constant('::1'), port, tokenFile: fc.constant('./t') })),
-  state: fc.oneof(record({ embedded: record({ path: fc.constant('./d') }), keyRing: fc.constant('./k') }, ['embedded']), record({ mongodb: fc.constant({ url: 'mongodb://127.0.0.1/x' }), keyRing: fc.constant('./k') }, ['mongodb'])),
+  state: fc.oneof(record({ embedded: record({ path: fc.constant('./d') }), keyRing: fc.constant('./k') }, ['embedded']), record({ mongodb: record({ url: fc.constant('mongodb://127.0.0.1/x'), poolSize: fc.integer({ min: 2, max: 50 }), timeout: fc.constant('1s'), reportsFrom: fc.constantFrom('primary', 'nearest') }, ['url']), keyRing: fc.constant('./k') }, ['mongodb'])),
   counters: fc.constantFrom({ local: {} }, { local: null }, { redis: { url: 'redis://127.0.0.1' } }),
   workers: fc.constantFrom(1, 4, 'auto'),
   requestId: fc.oneof(fc.boolean(), record({ header: fc.constant('X-Id') })),
