@@ -3,7 +3,7 @@ import { ConfigError } from '../core/errors.js'
 import { createLogger, type LogLevel } from '../core/observe/logger.js'
 import { startDataNode, type DataNode } from './data-node.js'
 import { explainStart } from './explain-start.js'
-import { logStrayRejections } from './stray-rejections.js'
+import { logStrayFailures } from './stray-failures.js'
 import { statusOf } from './single.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
@@ -18,7 +18,7 @@ function send (message: FromWorker, sent: () => void = () => {}): void {
 async function start ({ file, environment, logLevel, operatorToken, port, version }: WorkerStart): Promise<void> {
   try {
     const log = createLogger({ level: logLevel as LogLevel })
-    logStrayRejections(log)
+    logStrayFailures(log)
     node = await startDataNode({ file, environment, env: process.env, log, operatorToken, watch: true, version, ...(port === null ? {} : { port }) })
     send({ type: 'ready', listeners: node.listeners })
   } catch (error) {

@@ -12,7 +12,7 @@ import { EXIT } from '../exit-codes.js'
 import { explainStart } from '../explain-start.js'
 import type { Fleet } from '../fleet.js'
 import { createSingle } from '../single.js'
-import { logStrayRejections } from '../stray-rejections.js'
+import { logStrayFailures } from '../stray-failures.js'
 
 interface StartFlags {
   config: string
@@ -51,7 +51,7 @@ Exit codes: 0 stopped in order · 1 the configuration or a port can not be used 
 async function start (flags: StartFlags): Promise<void> {
   process.setSourceMapsEnabled(true)
   const log = createLogger({ level: flags.logLevel })
-  logStrayRejections(log)
+  logStrayFailures(log)
   const file = resolve(flags.config)
   const environment = flags.env === undefined || flags.env === '' ? null : flags.env
   const version = packageVersion()
