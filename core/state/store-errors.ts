@@ -59,3 +59,14 @@ export class InvalidValueError extends Error {
     this.path = path
   }
 }
+
+/** A migration was applied to the store in another form than the one that this version has: the two must not meet. */
+export class MigrationChangedError extends Error {
+  readonly version: number
+
+  constructor (version: number) {
+    super(`migration ${version} was applied to the store in another form than this version has it: start the version that applied it`)
+    this.name = 'MigrationChangedError'
+    this.version = version
+  }
+}
