@@ -7,6 +7,7 @@ import { addEcho } from './commands/echo.js'
 import { addExplain } from './commands/explain.js'
 import { addInit } from './commands/init.js'
 import { addKeyring } from './commands/keyring.js'
+import { addMigrate } from './commands/migrate.js'
 import { addPlugin } from './commands/plugin.js'
 import { addResources } from './commands/resource.js'
 import { addSchema } from './commands/schema.js'
@@ -29,7 +30,7 @@ Examples:
   sluice explain GET http://127.0.0.1:8080/echo/x   which route serves a request, and why
 
 Exit codes: 0 done · 1 refused: the configuration can not be used, or what was asked for can not be done · 2 called wrongly · 3 requests were cut off`)
-  for (const add of [addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addPlugin, addSchema]) add(program, terminal)
+  for (const add of [addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addMigrate, addPlugin, addSchema]) add(program, terminal)
   addResources(program, terminal)
   addStart(program)
   tellUnknown(program)

@@ -29,24 +29,35 @@ export interface SqliteConnection {
 const OLDEST = [3, 51, 3] as const
 // SQLite waits with the thread, and all its traffic, stopped: so it waits hardly at all, and the rest is waited for here.
 const BUSY_WAIT_MS = 10
-const LIMIT_MS = 5_000
 const BUSY = 5
 /** SQLITE_PERM, BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB: the file is the matter, not the statement. */
 const FILE_TROUBLE = new Set([3, BUSY, 6, 8, 10, 11, 13, 14, 15, 26])
 
+/** Which file to open, and how. */
+export interface SqliteConnectionOptions {
+  readonly path: string
+  /** Whether the file, and its folder, are made where they are not there. */
+  readonly create: boolean
+  /** How long a call waits for other connections. */
+  readonly limitMs: number
+  /** What statements can call. */
+  readonly functions: Readonly<Record<string, (...values: unknown[]) => SqlValue>>
+  /** Runs in a transaction before anything else can. */
+  readonly prepare: (connection: SqliteConnection) => void
+}
+
 /**
- * Opens a database file for this process and others, and makes it, and its folder, where they are not there: readable by the user alone.
- * What is written is on the disk before it is acknowledged. `functions` can be called in statements; `prepare` runs in a transaction before
- * anything else can.
+ * Opens a database file for this process and others, readable by the user alone. What is written is on the disk before it is acknowledged.
+ * Throws StoreUnavailableError where the file can not be used.
  */
-export function openSqliteConnection (path: string, functions: Readonly<Record<string, (...values: unknown[]) => SqlValue>>, prepare: (connection: SqliteConnection) => void): SqliteConnection {
+export function openSqliteConnection ({ path, create, limitMs, functions, prepare }: SqliteConnectionOptions): SqliteConnection {
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
+    if (create) mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // SQLite gives the files beside it (-wal, -shm) the mode of this one.
-    closeSync(openSync(path, 'a', 0o600))
+    closeSync(openSync(path, create ? 'a' : 'r+', 0o600))
     const opened = statSync(path)
-    const database = new DatabaseSync(path, { timeout: LIMIT_MS })
-    const connection = createConnection(database, () => {
+    const database = new DatabaseSync(path, { timeout: limitMs })
+    const connection = createConnection(database, limitMs, () => {
       const there = statSync(path, { throwIfNoEntry: false })
       return there !== undefined && there.ino === opened.ino && there.dev === opened.dev
     })
@@ -75,7 +86,7 @@ function assertVersion (connection: SqliteConnection): void {
   }
 }
 
-function createConnection (database: Database, isThere: () => boolean): SqliteConnection {
+function createConnection (database: Database, limitMs: number, isThere: () => boolean): SqliteConnection {
   const statements = new Map<string, Statement>()
   const statement = (sql: string): Statement => {
     const known = statements.get(sql)
@@ -85,7 +96,7 @@ function createConnection (database: Database, isThere: () => boolean): SqliteCo
     return prepared
   }
   const attempt = async <T>(act: () => T): Promise<T> => {
-    const deadline = performance.now() + LIMIT_MS
+    const deadline = performance.now() + limitMs
     for (;;) {
       if (!database.isOpen) throw new StoreUnavailableError('the store is closed')
       try {
@@ -108,8 +119,11 @@ function createConnection (database: Database, isThere: () => boolean): SqliteCo
     }),
     isThere,
     close () {
+      if (!database.isOpen) return
+      // The statements, and with them the file, are let go only when their memory is: all that is in -wal goes into the one file before.
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
       statements.clear()
-      if (database.isOpen) database.close()
+      database.close()
     }
   }
 }

@@ -14,6 +14,10 @@ export interface SqliteOptions {
   readonly path: string
   /** How often another process's writes are looked for while somebody listens: 4 microseconds each. Default 100. */
   readonly pollMs?: number
+  /** Whether a store that is not there is made. Default true. */
+  readonly create?: boolean
+  /** How long a call waits for other processes that write. Default 5 000. */
+  readonly limitMs?: number
 }
 
 /** The file in the folder of the embedded store. */
@@ -35,8 +39,8 @@ const NEXT_SEQ = '(SELECT coalesce(max(seq), 0) + 1 FROM docs)'
  *
  * SQLite works while its caller waits: a call stops the thread for tens of microseconds, a write for as long as the disk takes to keep it.
  */
-export async function openSqliteEngine ({ path, pollMs = 100 }: SqliteOptions): Promise<DocumentEngine> {
-  const connection = openSqliteConnection(join(path, SQLITE_FILE), { contains_text: containsText }, layOut)
+export async function openSqliteEngine ({ path, pollMs = 100, create = true, limitMs = 5_000 }: SqliteOptions): Promise<DocumentEngine> {
+  const connection = openSqliteConnection({ path: join(path, SQLITE_FILE), create, limitMs, functions: { contains_text: containsText }, prepare: layOut })
   const changes = createChangeSignal(connection, pollMs)
   return {
     name: 'embedded',

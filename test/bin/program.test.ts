@@ -37,7 +37,7 @@ test('command line: the help of all names every command, and --version the versi
 
 test('command line: called wrongly it says what there is, on standard error, and ends with 2', async (t) => {
   const cases: [string[], RegExp][] = [
-    [['chek'], /^error: unknown command 'chek' \(did you mean "check"\?\)\nCommands of sluice: check, echo, explain, init, plugin, schema, start\n/],
+    [['chek'], /^error: unknown command 'chek' \(did you mean "check"\?\)\nCommands of sluice: (?:[a-z]+, )*init, (?:[a-z]+, )*start\n/],
     [['frobnicate'], /^error: unknown command 'frobnicate'\nCommands of sluice: /],
     [['plugin', 'nwe'], /^error: unknown command 'nwe' \(did you mean "new"\?\)\nCommands of sluice plugin: new\n/],
     [['check', '--jsno'], /^error: unknown option '--jsno'\n\(Did you mean --json\?\)/],
