@@ -13,15 +13,13 @@ export interface MongoOptions {
   /** Default: the one in the connection string, else `sluice`. */
   readonly database?: string
   /** The most connections to each server. Default 20. */
-  readonly maxPoolSize?: number
+  readonly poolSize?: number
   /** How long a call may take before it rejects with StoreUnavailableError; reading a whole collection has ten times that for each piece. Default 800. */
   readonly timeoutMs?: number
   /** Where counts and usage are read; everything else, from the primary. Default `primary`. */
-  readonly reportReadPreference?: ReadPreferenceMode
+  readonly reportsFrom?: ReadPreferenceMode
   /** How often changes are looked for where the server has no change streams. Default 500. */
   readonly pollMs?: number
-  /** True = resolves also while the server can not be reached: calls reject with StoreUnavailableError until it can. Default false. */
-  readonly lazy?: boolean
 }
 
 /** What one key was used for in one day. */
@@ -44,7 +42,7 @@ export interface MongoCollections {
 export interface MongoConnection {
   readonly collections: MongoCollections
   readonly timeoutMs: number
-  readonly reportReadPreference: ReadPreferenceMode
+  readonly reportsFrom: ReadPreferenceMode
   /**
    * Runs a call once the store is set up, for `ms` at most (default `timeoutMs`); what the driver rejects with becomes an error of the stores. `inTime`
    * throws when that time is over: a call of several steps asks before it writes.
@@ -62,8 +60,8 @@ export const MAJORITY = { readConcern: { level: 'majority' } } as const
 
 /** Makes a connection, which reaches for the server with the first call. Throws Error for a connection string that is none. */
 export function openMongoConnection (options: MongoOptions): MongoConnection {
-  const { url, timeoutMs = 800, reportReadPreference = 'primary' } = options
-  const client = connect(url, timeoutMs, options.maxPoolSize ?? 20)
+  const { url, timeoutMs = 800, reportsFrom = 'primary' } = options
+  const client = connect(url, timeoutMs, options.poolSize ?? 20)
   const db = client.db(options.database ?? (/^mongodb(?:\+srv)?:\/\/[^/]+\/[^?]/.test(url) ? undefined : 'sluice'))
   const collections: MongoCollections = {
     records: db.collection('records'), sequence: db.collection('sequence'), usage: db.collection('usage'), leases: db.collection('leases'), settings: db.collection('settings')
@@ -103,7 +101,7 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
   return {
     collections,
     timeoutMs,
-    reportReadPreference,
+    reportsFrom,
     bounded,
     ping: () => bounded(async () => { await db.command({ ping: 1 }) }),
     async close () {

@@ -16,7 +16,7 @@ const LEAST_WAIT_MS = 20
 
 /**
  * Opens a store in MongoDB 4.4 or later, which other nodes may have open too; collections and indexes are made where they are missing. Rejects with
- * StoreUnavailableError where it can not be reached, unless `lazy`, and with Error for a connection string that is none.
+ * StoreUnavailableError where it can not be reached, and with Error for a connection string that is none.
  *
  * A write is acknowledged once the majority has it. The changes are read from what the majority has, decisions from the primary.
  */
@@ -42,7 +42,6 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
       await connection.close()
     }
   }
-  if (options.lazy === true) return engine
   try {
     await engine.ping()
     return engine
@@ -93,7 +92,7 @@ async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: n
   }
 }
 
-function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportReadPreference }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays'> {
+function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays'> {
   const add = async (customerId: string, counts: readonly UsageDay[], inTime: () => void): Promise<void> => {
     try {
       await days.bulkWrite(counts.map(({ project_id, credential_id, day, requests, errors }) => ({
@@ -119,7 +118,7 @@ function createUsage ({ collections: { usage: days }, bounded, timeoutMs, report
         day: { $gte: fromDay, $lte: toDay },
         ...(credentialId === undefined ? {} : { credential_id: { $eq: credentialId } }),
         ...(projectId === undefined ? {} : { project_id: { $eq: projectId } })
-      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportReadPreference }).toArray()
+      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportsFrom }).toArray()
       return found.map(({ project_id, credential_id, day, requests, errors }) => ({ project_id, credential_id, day, requests, errors }))
     })
   }

@@ -7,7 +7,7 @@ import type { ChangeSequence } from './mongodb-sequence.js'
 import type { CollectionName } from './records.js'
 
 /** The part of an engine that keeps records and finds them. */
-export function createRecords ({ collections: { records }, bounded, timeoutMs, reportReadPreference }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace'> {
+export function createRecords ({ collections: { records }, bounded, timeoutMs, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace'> {
   const maxTimeMS = timeoutMs
   const write = <T>(act: (seq: number) => Promise<T>): Promise<T> => bounded(async (inTime) => {
     const written = await sequence.write((seq) => {
@@ -67,7 +67,7 @@ export function createRecords ({ collections: { records }, bounded, timeoutMs, r
     }),
 
     count: (collection, customerId, filter) => bounded(() =>
-      records.countDocuments(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, readPreference: reportReadPreference }))
+      records.countDocuments(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, readPreference: reportsFrom }))
   }
 }
 
