@@ -1,9 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
+import { addOperations } from './admin/add-operations.js'
 import { guardWithToken } from './admin/bearer.js'
 import { addAdminEndpoints } from './admin/endpoints.js'
 import { createErrorReplies, setCommonHeaders } from './admin/error-replies.js'
+import { createFindPrincipal } from './admin/find-principal.js'
+import { takeJsonBodies } from './admin/json-body.js'
+import { OPERATIONS } from './admin/operations.js'
 import type { AdminPorts } from './admin/ports.js'
 
 export type { AdminPorts }
@@ -20,7 +24,7 @@ const FAILURE_WINDOW_MS = 60_000
 
 /**
  * Builds the admin port: `/livez` and `/readyz` for everybody; `/metrics`, `/status`, `/config` and `POST /reload` for who has the
- * token. The caller says where it listens, and closes it.
+ * operator's token, and with a store what tenants have, for who has a token and the role. The caller says where it listens, and closes it.
  */
 export function buildAdmin (ports: AdminPorts): FastifyInstance {
   const errors = createErrorReplies(ports.logger, ports.docs ?? null)
@@ -38,12 +42,19 @@ export function buildAdmin (ports: AdminPorts): FastifyInstance {
   })
   app.setErrorHandler(errors.failed)
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => { done(null) }) // nothing here reads a body
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, done) => { done(null) }) // nothing of the port's own reads a body
   app.addHook('onRequest', async (request, reply) => { setCommonHeaders(request, reply) })
   // Not globally: probes are exempt, and only what failed is counted.
   void app.register(rateLimit, { global: false, max: FAILED_ATTEMPTS, timeWindow: FAILURE_WINDOW_MS })
-  guardWithToken(app, ports.token, errors)
+  const { state } = ports
+  guardWithToken(app, ports.token, state === null || state === undefined ? null : createFindPrincipal(state), errors)
   const allowed = addAdminEndpoints(app, ports, errors)
+  if (state !== null && state !== undefined) {
+    void app.register(async (scope) => {
+      takeJsonBodies(scope)
+      addOperations(scope, OPERATIONS, state, ports.logger)
+    })
+  }
   app.setNotFoundHandler((request, reply) => errors.notFound(request, reply, allowed))
   return app
 }

@@ -6,8 +6,8 @@ import { shownFindings } from './shown-findings.js'
 /** Prometheus's text exposition format. */
 const METRICS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8'
 
-/** Adds what the admin port serves; gives the methods that each path takes, for 405. */
-export function addAdminEndpoints (app: FastifyInstance, ports: AdminPorts, errors: ErrorReplies): ReadonlyMap<string, string> {
+/** Adds what the admin port serves; gives the methods that a path takes (null = there is no such path), for 405: also of routes that come later. */
+export function addAdminEndpoints (app: FastifyInstance, ports: AdminPorts, errors: ErrorReplies): (path: string) => string | null {
   const allowed = new Map<string, string>()
   app.addHook('onRoute', ({ url, method }) => {
     const methods = new Set([...(allowed.get(url)?.split(', ') ?? []), ...[method].flat()])
@@ -38,5 +38,13 @@ export function addAdminEndpoints (app: FastifyInstance, ports: AdminPorts, erro
       details: { reason: 'config_refused', durationMs, findingCount: findings.length, findings: shownFindings(findings) }
     })
   })
-  return allowed
+  return (path) => {
+    for (const [url, methods] of allowed) if (url === path || (url.includes(':') && isOfPattern(url, path))) return methods
+    return null
+  }
+}
+
+function isOfPattern (pattern: string, path: string): boolean {
+  const [wanted, given] = [pattern.split('/'), path.split('/')]
+  return wanted.length === given.length && wanted.every((part, index) => part.startsWith(':') ? given[index] !== '' : part === given[index])
 }

@@ -13,7 +13,7 @@ export interface ErrorReplies {
   /** For what a handler or Fastify itself throws. What is not expected is logged, and only its request id is shown. */
   failed (error: Error, request: FastifyRequest, reply: FastifyReply): void
   /** 404, or 405 with Allow where `allowed` has the path. */
-  notFound (request: FastifyRequest, reply: FastifyReply, allowed: ReadonlyMap<string, string>): FastifyReply
+  notFound (request: FastifyRequest, reply: FastifyReply, allowed: (path: string) => string | null): FastifyReply
   /** For what is no request: answers on the bare socket. */
   unparsable (error: NodeJS.ErrnoException, socket: Socket): void
 }
@@ -46,8 +46,8 @@ export function createErrorReplies (logger: Logger, docs: string | null): ErrorR
       replies.refuse(request, reply, code ?? 'INTERNAL_ERROR')
     },
     notFound (request, reply, allowed) {
-      const methods = allowed.get(pathOf(request))
-      return methods === undefined ? replies.refuse(request, reply, 'NOT_FOUND') : replies.refuse(request, reply, 'METHOD_NOT_ALLOWED', { headers: ['allow', methods] })
+      const methods = allowed(pathOf(request))
+      return methods === null ? replies.refuse(request, reply, 'NOT_FOUND') : replies.refuse(request, reply, 'METHOD_NOT_ALLOWED', { headers: ['allow', methods] })
     },
     unparsable (error, socket) {
       if (error.code === 'ECONNRESET' || !socket.writable) {

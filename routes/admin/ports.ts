@@ -1,5 +1,6 @@
 import type { Finding } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
+import type { StatePorts } from './state-ports.js'
 
 /** What the admin port shows and does; the composition root supplies it. */
 export interface AdminPorts {
@@ -16,6 +17,8 @@ export interface AdminPorts {
   reload (): Promise<{ ok: boolean, findings: readonly Finding[], changed: number, durationMs: number, needsRestart: readonly string[] }>
   /** All workers' metrics in Prometheus's text format. */
   metrics (): Promise<string>
+  /** The store and what goes with it; null or absent = there is none, and nothing under `/admin` but what the port itself has. */
+  state?: StatePorts | null
   logger: Logger
   /** Address of the page that documents error codes; null or absent = a URN. */
   docs?: string | null

@@ -1,0 +1,70 @@
+import { Type } from 'typebox'
+import { GatewayError } from '../../core/errors.js'
+import type { Account } from '../../core/state/records.js'
+import { checkIfMatch } from './entity-tag.js'
+import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
+import { OPERATORS_ACCOUNT } from './reach.js'
+import { bodySchema, NAME, NO_FIELDS, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
+
+const EMAIL = Type.Union([Type.String({ format: 'email', maxLength: 254 }), Type.Null()])
+
+const SHOWN_ACCOUNT = Type.Object({
+  customer_id: Type.String(), name: Type.String(), email: EMAIL, status: Type.Enum(['active', 'suspended']), ...STAMPS
+}, { additionalProperties: false })
+
+const ACCOUNTS: Resource<'accounts'> = {
+  collection: 'accounts', path: '/admin/accounts', name: 'accounts', noun: 'an account', idField: 'customer_id', idPrefix: 'acc',
+  shown: SHOWN_ACCOUNT,
+  writable: { name: NAME, email: EMAIL },
+  needed: ['name'],
+  defaults: { email: null },
+  list: { filters: { status: ['active', 'suspended'], email: 'text' }, sorts: ['customer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
+  permissions: { read: 'accounts:read', create: 'accounts:create', update: 'accounts:update', remove: 'accounts:delete' },
+  async beforeRemove ({ state: { open: { store } } }, { customer_id: id }) {
+    for (const name of ['projects', 'users', 'consumers'] as const) {
+      const left = await store[name].count(id)
+      if (left > 0) throw new GatewayError('CONFLICT', { message: `The account has ${name} still (${left}): remove them first.`, details: { reason: 'account_not_empty', [name]: left } })
+    }
+    // What would open the account again, and what has no use without it.
+    for (const [name, idField] of [['admin_tokens', 'token_id'], ['teams', 'team_id'], ['plans', 'plan_id'], ['memberships', 'membership_id']] as const) {
+      for (const record of await store[name].list(id, { limit: 1000 })) await store[name].remove(id, (record as unknown as Record<string, string>)[idField] as string)
+    }
+  }
+}
+
+const { list, get, replace, patch, remove } = resourceOperations(ACCOUNTS)
+
+/** `/admin/accounts`. */
+export const ACCOUNT_OPERATIONS: readonly Operation[] = [
+  list, get, replace, patch, remove,
+  defineOperation({
+    id: 'accounts.create', method: 'POST', url: ACCOUNTS.path, summary: 'Creates an account', permission: 'accounts:create', answer: SHOWN_ACCOUNT, status: 201, errors: ['CONFLICT'],
+    body: bodySchema({ ...ACCOUNTS.writable, customer_id: Type.String({ pattern: '^[a-z0-9]([a-z0-9_-]{0,61}[a-z0-9])?$', maxLength: 63 }) }, ['name']),
+    async run (call) {
+      const { customer_id: chosen, name, email } = call.body as { customer_id?: string, name: string, email?: string | null }
+      if (chosen === OPERATORS_ACCOUNT) throw new GatewayError('CONFLICT', { message: 'This account is the operators\' own.', details: { field: 'customer_id', reason: 'already_exists' } })
+      const customerId = chosen ?? newId(call.state, ACCOUNTS.idPrefix)
+      const fresh = { name, email: email ?? null, status: 'active' as const }
+      const made = await call.change({ customerId, targetId: customerId, before: null, after: fresh }, () => call.state.open.store.accounts.insert(customerId, fresh))
+      return { ...shown(made), status: 201, location: `${ACCOUNTS.path}/${customerId}` }
+    }
+  }),
+  ...([['suspend', 'suspended', 'Suspends an account: its tokens are refused, its projects not served'], ['activate', 'active', 'Ends a suspension']] as const).map(([verb, status, summary]) => defineOperation({
+    id: `accounts.${verb}`, method: 'POST', url: `${ACCOUNTS.path}/:id/${verb}`, summary, permission: 'accounts:suspend', body: NO_FIELDS, answer: SHOWN_ACCOUNT, status: 200,
+    errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+    run: (call) => setStatus(call, status)
+  }))
+]
+
+async function setStatus (call: AnyCall, status: Account['status']): Promise<Result> {
+  const before = await call.reach.get('accounts', call.params.id ?? '')
+  checkIfMatch(call.ifMatch, before.rev)
+  if (before.status === status) return shown(before)
+  const { customer_id: customerId } = before
+  const next = { ...before, status }
+  return shown(await call.change({ customerId, targetId: customerId, before, after: next }, () => call.state.open.store.accounts.replace(customerId, next)))
+}
+
+function shown (account: Account): Result {
+  return { status: 200, body: showRecord(SHOWN_ACCOUNT, account), rev: account.rev }
+}

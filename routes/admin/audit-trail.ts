@@ -1,0 +1,50 @@
+import { Type, type Static } from 'typebox'
+import type { AuditRecord } from '../../core/state/records.js'
+import type { Query } from '../../core/state/store.js'
+import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
+import { defineOperation, type Operation } from './operation.js'
+import { showRecord } from './resource.js'
+
+const HASH = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const TEXT_OR_NULL = Type.Union([Type.String(), Type.Null()])
+const LIST: ListOptions = {
+  filters: { customer_id: 'text', actor: 'text', action: 'text', target_id: 'text', request_id: 'text', phase: ['intent', 'outcome'], outcome: 'text' }, sorts: ['seq', 'created_at', 'actor', 'action']
+}
+const SHOWN = Type.Object({
+  audit_id: Type.String(), seq: Type.Integer(), customer_id: Type.String(), created_at: Type.String({ format: 'date-time' }), request_id: Type.String(), phase: Type.Enum(['intent', 'outcome']), action: Type.String(), actor: Type.String(),
+  target_id: TEXT_OR_NULL, outcome: TEXT_OR_NULL, payload: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]), payload_hash: HASH, prev_hash: HASH, hash: HASH
+}, { additionalProperties: false })
+const FROM_TO = { from: Type.Optional(Type.String({ format: 'date-time' })), to: Type.Optional(Type.String({ format: 'date-time' })) }
+const FIELDS = Object.keys(SHOWN.properties)
+
+/** `/admin/audit`: read, never written. */
+export const AUDIT_OPERATIONS: readonly Operation[] = [
+  defineOperation({
+    id: 'audit.list', method: 'GET', url: '/admin/audit', summary: 'Lists the audit trail, newest first; as JSON lines with format=ndjson', permission: 'audit:read',
+    query: listQuerySchema(LIST, { ...FROM_TO, format: Type.Optional(Type.Enum(['json', 'ndjson'], { description: 'ndjson: a line for each entry, without the frame of a list.' })) }), answer: listAnswerSchema(SHOWN), status: 200,
+    async run (call) {
+      const query = call.query as Readonly<Record<string, unknown>> & Static<ReturnType<typeof Type.Object<typeof FROM_TO>>>
+      const asked = readListRequest(query, LIST, 'audit_id', FIELDS)
+      const { audit } = call.state.open
+      const { customerId } = call.principal
+      const between = { ...query.from === undefined ? {} : { gte: isoOf(query.from) }, ...query.to === undefined ? {} : { lt: isoOf(query.to) } }
+      const filter = { ...asked.query.filter, ...Object.keys(between).length === 0 ? {} : { created_at: between } }
+      const sort = asked.query.sort?.length === 0 && asked.page !== null ? [{ field: 'seq', descending: true }] : asked.query.sort
+      const records = (await audit.list(customerId, { ...asked.query, filter, sort } as Query<AuditRecord>)).map((record) => showRecord(SHOWN, record))
+      const { audit_id: _cursor, ...uncut } = filter as Record<string, never>
+      const total = await audit.count(customerId, asked.page === null ? uncut : filter)
+      const beyond = asked.page === null ? await audit.count(customerId, filter) : records.length
+      const body = { ...listAnswer(records, { total, beyond }, asked, call.url, 'audit_id') }
+      return query.format === 'ndjson' ? { status: 200, body: null, text: { type: 'application/x-ndjson; charset=utf-8', value: body.data.map((one) => `${JSON.stringify(one)}\n`).join('') } } : { status: 200, body }
+    }
+  }),
+  defineOperation({
+    id: 'audit.verify', method: 'GET', url: '/admin/audit/verify', summary: 'Reads the whole trail and tells whether something is missing or was changed', permission: 'system', status: 200,
+    answer: Type.Object({ entries: Type.Integer(), head: HASH, fault: Type.Union([Type.Object({ seq: Type.Integer(), problem: Type.Enum(['missing', 'chain', 'entry', 'payload']) }), Type.Null()]) }),
+    run: async (call) => ({ status: 200, body: { ...await call.state.open.audit.verify() } })
+  })
+]
+
+function isoOf (time: string): string {
+  return new Date(time).toISOString()
+}

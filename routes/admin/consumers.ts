@@ -1,0 +1,45 @@
+import { Type } from 'typebox'
+import { defineOperation, type Operation } from './operation.js'
+import { NAME, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
+import { SHOWN_KEY } from './api-keys.js'
+
+// What stands in a store of documents has keys without dots and dollars, and is as deep as one can see.
+const METADATA = Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_-]{0,63}$' }), Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean(), Type.Null()]), { maxProperties: 50, additionalProperties: false })
+const STATUS = Type.Enum(['active', 'inactive'])
+
+const SHOWN_CONSUMER = Type.Object({ consumer_id: Type.String(), customer_id: Type.String(), name: Type.String(), status: STATUS, metadata: METADATA, ...STAMPS }, { additionalProperties: false })
+
+const CONSUMERS: Resource<'consumers'> = {
+  collection: 'consumers', path: '/admin/consumers', name: 'consumers', noun: 'a consumer', idField: 'consumer_id', idPrefix: 'con',
+  shown: SHOWN_CONSUMER,
+  writable: { name: NAME, status: STATUS, metadata: METADATA },
+  needed: ['name'],
+  defaults: { status: 'active', metadata: {} },
+  list: { filters: { customer_id: 'text', status: ['active', 'inactive'] }, sorts: ['consumer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
+  permissions: { read: 'consumers:read', create: 'consumers:write', update: 'consumers:write', remove: 'consumers:write' },
+  async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, consumer_id: id }) {
+    for (const { credential_id: key } of await store.credentials.list(customerId, { filter: { consumer_id: { eq: id } }, limit: 1000 })) await store.credentials.remove(customerId, key)
+    for (const { subscription_id: one } of await store.subscriptions.list(customerId, { filter: { consumer_id: { eq: id } }, limit: 1000 })) await store.subscriptions.remove(customerId, one)
+  }
+}
+
+const operations = resourceOperations(CONSUMERS)
+
+/** `/admin/consumers`. */
+export const CONSUMER_OPERATIONS: readonly Operation[] = [
+  ...Object.values(operations),
+  defineOperation({
+    id: 'consumers.export', method: 'GET', url: '/admin/consumers/:id/export', summary: 'Gives all that is kept of a consumer', permission: 'consumers:read', status: 200, errors: ['NOT_FOUND'],
+    answer: Type.Object({ consumer: SHOWN_CONSUMER, api_keys: Type.Array(SHOWN_KEY), subscriptions: Type.Array(Type.Object({}, { additionalProperties: true })), usage: Type.Array(Type.Object({}, { additionalProperties: true })) }),
+    async run (call) {
+      const consumer = await call.reach.get('consumers', call.params.id ?? '')
+      const { store } = call.state.open
+      const of = { filter: { consumer_id: { eq: consumer.consumer_id } }, limit: 1000 }
+      const keys = await store.credentials.list(consumer.customer_id, of)
+      const usage = await Promise.all(keys.map(({ credential_id: credentialId }) => store.usage.days(consumer.customer_id, { credentialId }, '0000-01-01', '9999-12-31')))
+      return { status: 200, body: {
+        consumer: showRecord(SHOWN_CONSUMER, consumer), api_keys: keys.map((key) => showRecord(SHOWN_KEY, key)), subscriptions: await store.subscriptions.list(consumer.customer_id, of), usage: usage.flat()
+      } }
+    }
+  })
+]

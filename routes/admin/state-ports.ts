@@ -1,0 +1,46 @@
+import type { Sealed } from '../../core/state/records.js'
+import type { OpenStore } from '../../core/state/store.js'
+
+/** A key or token that was just made: the text goes to who asked for it and nowhere else. */
+export interface NewKey {
+  readonly text: string
+  readonly prefix: string
+  readonly digest: string
+  readonly pepperId: string
+}
+
+/** Makes what must be secret, and compares it. */
+export interface KeyMaker {
+  createApiKey (): NewKey
+  createAdminToken (): NewKey
+  /** The prefix of what may be an admin token by its form, or null. Asks no store. */
+  tokenPrefix (text: string): string | null
+  /** Whether a digest was made of this text; in the same time wherever they differ. */
+  matches (text: string, digest: string, pepperId: string): boolean
+  /** Makes the HMAC secret of a credential, as it is shown and as it is kept. */
+  createSecret (customerId: string): { readonly text: string, readonly sealed: Sealed }
+}
+
+/** A project that files declare: shown, never changed. */
+export interface DeclaredProject {
+  readonly project_id: string
+  readonly target_url: string | null
+}
+
+/** What the endpoints for tenants stand on; the composition root supplies it. */
+export interface StatePorts {
+  readonly open: OpenStore
+  readonly keys: KeyMaker
+  /** Milliseconds since 1970. */
+  now (): number
+  /** Random characters for an id, of `0-9 a-z`. */
+  randomId (length: number): string
+  /** Where a project is reached, without a slash at the end; null = under no address that is known. */
+  projectUrl (projectId: string): string | null
+  /** The ways to authenticate whose plugins are there. */
+  readonly authTypes: readonly ('api_key' | 'oauth' | 'none')[]
+  /** What speaks against a tenant's target (it may lead inside), as one sentence, or null. Operators' targets are not asked about. */
+  refuseTarget (url: URL): Promise<string | null>
+  /** The projects that files declare, as they serve now. */
+  declaredProjects (): readonly DeclaredProject[]
+}

@@ -1,0 +1,76 @@
+import { Type } from 'typebox'
+import type { User } from '../../core/state/records.js'
+import { checkIfMatch } from './entity-tag.js'
+import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
+import { NAME, NO_FIELDS, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
+import { SHOWN_MEMBERSHIP } from './teams.js'
+import { SHOWN_TOKEN } from './tokens.js'
+
+const EMAIL = Type.String({ format: 'email', maxLength: 254 })
+const TIER = Type.Union([Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9 _-]{0,62}$' }), Type.Null()])
+const NAME_OR_NULL = Type.Union([NAME, Type.Null()])
+
+const SHOWN_USER = Type.Object({
+  user_id: Type.String(), customer_id: Type.String(), email: Type.String(), name: NAME_OR_NULL, tier: TIER, status: Type.Enum(['active', 'inactive']), ...STAMPS
+}, { additionalProperties: false })
+
+const USERS: Resource<'users'> = {
+  collection: 'users', path: '/admin/users', name: 'users', noun: 'a user', idField: 'user_id', idPrefix: 'usr',
+  shown: SHOWN_USER,
+  writable: { email: EMAIL, name: NAME_OR_NULL },
+  needed: ['email'],
+  atCreation: { tier: TIER },
+  defaults: { name: null },
+  list: { filters: { customer_id: 'text', status: ['active', 'inactive'], tier: 'text', email: 'text' }, sorts: ['user_id', 'created_at', 'updated_at', 'email', 'name', 'tier', 'status'], search: 'email' },
+  permissions: { read: 'users:read', create: 'users:write', update: 'users:write', remove: 'users:write' },
+  check: async (_call, _customerId, next, before) => before === null ? { tier: null, status: 'active', ...next } : next,
+  async beforeRemove (call, user) {
+    await endTokens(call, user)
+    const { store } = call.state.open
+    for (const { membership_id: id } of await store.memberships.list(user.customer_id, { filter: { user_id: { eq: user.user_id } }, limit: 1000 })) await store.memberships.remove(user.customer_id, id)
+  }
+}
+
+/** `/admin/users`. */
+export const USER_OPERATIONS: readonly Operation[] = [
+  ...Object.values(resourceOperations(USERS)),
+  ...([['deactivate', 'inactive', 'Deactivates a user: the tokens end for good, the memberships stay'], ['activate', 'active', 'Activates a user again']] as const).map(([verb, status, summary]) => defineOperation({
+    id: `users.${verb}`, method: 'POST', url: `${USERS.path}/:id/${verb}`, summary, permission: 'users:write', body: NO_FIELDS, answer: SHOWN_USER, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+    run: (call) => changed(call, { status }, status === 'inactive' ? (user) => endTokens(call, user) : null)
+  })),
+  defineOperation({
+    id: 'users.tier', method: 'PUT', url: `${USERS.path}/:id/tier`, summary: 'Sets the tier of a user', permission: 'users:write', body: Type.Object({ tier: TIER }, { additionalProperties: false }), answer: SHOWN_USER, status: 200,
+    errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+    run: (call) => changed(call, call.body, null)
+  }),
+  defineOperation({
+    id: 'users.export', method: 'GET', url: `${USERS.path}/:id/export`, summary: 'Gives all that is kept of a person', permission: 'users:read', status: 200, errors: ['NOT_FOUND'],
+    answer: Type.Object({ user: SHOWN_USER, memberships: Type.Array(SHOWN_MEMBERSHIP), tokens: Type.Array(SHOWN_TOKEN) }),
+    async run (call) {
+      const user = await call.reach.get('users', call.params.id ?? '')
+      const { store } = call.state.open
+      const of = { filter: { user_id: { eq: user.user_id } }, limit: 1000 }
+      const memberships = await store.memberships.list(user.customer_id, of)
+      const tokens = await store.admin_tokens.list(user.customer_id, of)
+      return { status: 200, body: {
+        user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one) => showRecord(SHOWN_TOKEN, one))
+      } }
+    }
+  })
+]
+
+async function changed (call: AnyCall, fields: Partial<User>, also: ((user: User) => Promise<void>) | null): Promise<Result> {
+  const before = await call.reach.get('users', call.params.id ?? '')
+  checkIfMatch(call.ifMatch, before.rev)
+  const next = { ...before, ...fields }
+  const user = await call.change({ customerId: before.customer_id, targetId: before.user_id, before, after: next }, async () => {
+    const made = await call.state.open.store.users.replace(before.customer_id, next)
+    await also?.(made)
+    return made
+  })
+  return { status: 200, body: showRecord(SHOWN_USER, user), rev: user.rev }
+}
+
+async function endTokens ({ state: { open: { store } } }: AnyCall, { customer_id: customerId, user_id: id }: User): Promise<void> {
+  for (const token of await store.admin_tokens.list(customerId, { filter: { user_id: { eq: id } }, limit: 1000 })) await store.admin_tokens.remove(customerId, token.token_id)
+}
