@@ -49,7 +49,7 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
       return { ...shown(made), status: 201, location: `${ACCOUNTS.path}/${customerId}` }
     }
   }),
-  ...([['suspend', 'suspended', 'Suspends an account: its tokens are refused, its projects not served'], ['activate', 'active', 'Ends a suspension']] as const).map(([verb, status, summary]) => defineOperation({
+  ...([['suspend', 'suspended', 'Suspends an account: its tokens are refused, its projects not served'], ['resume', 'active', 'Ends a suspension']] as const).map(([verb, status, summary]) => defineOperation({
     id: `accounts.${verb}`, method: 'POST', url: `${ACCOUNTS.path}/:id/${verb}`, summary, permission: 'accounts:suspend', body: NO_FIELDS, answer: SHOWN_ACCOUNT, status: 200,
     errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
     run: (call) => setStatus(call, status)

@@ -45,13 +45,13 @@ const KEYS: Resource<'credentials'> = {
   }
 }
 
-const { list, get, replace, patch, remove } = resourceOperations(KEYS)
+const { list, get, replace, patch } = resourceOperations(KEYS)
 const PATHS = { path: KEYS.path, one: `${KEYS.path}/:id` }
 const SECRETS = ['api_key', 'secret']
 
 /** `/admin/api-keys`. */
 export const API_KEY_OPERATIONS: readonly Operation[] = [
-  list, get, replace, patch, remove,
+  list, get, replace, patch,
   defineOperation({
     id: 'api-keys.create', method: 'POST', url: PATHS.path, summary: 'Creates an API key; this answer alone shows it', permission: 'api-keys:write', answer: SHOWN_ONCE, status: 201, secrets: SECRETS,
     body: bodySchema({ ...KEYS.writable, project_id: ID, consumer_id: ID, customer_id: CUSTOMER_ID }, ['project_id']),
@@ -67,11 +67,13 @@ export const API_KEY_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'api-keys.revoke', method: 'POST', url: `${PATHS.one}/revoke`, summary: 'Revokes an API key: it is dead at once, for good', permission: 'api-keys:write', body: NO_FIELDS, answer: SHOWN_KEY, status: 200,
     errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+    run: async (call) => shown(await revoked(call))
+  }),
+  defineOperation({
+    id: 'api-keys.delete', method: 'DELETE', url: PATHS.one, summary: 'Revokes an API key as well; it stays to be seen', permission: 'api-keys:write', answer: null, status: 204, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
     async run (call) {
-      const before = await call.reach.get('credentials', call.params.id ?? '')
-      checkIfMatch(call.ifMatch, before.rev)
-      if (before.status === 'revoked') return shown(before)
-      return shown(await replaced(call, before, { ...before, status: 'revoked', revoked_at: new Date(call.state.now()).toISOString() }))
+      await revoked(call)
+      return { status: 204, body: null }
     }
   }),
   defineOperation({
@@ -164,6 +166,12 @@ async function usable (call: AnyCall): Promise<Credential> {
   const over = key.status === 'revoked' ? 'revoked' : key.replaced_by !== null ? 'rotated already' : null
   if (over !== null) throw new GatewayError('CONFLICT', { message: `The key is ${over}.`, details: { reason: 'key_is_over' } })
   return key
+}
+
+async function revoked (call: AnyCall): Promise<Credential> {
+  const before = await call.reach.get('credentials', call.params.id ?? '')
+  checkIfMatch(call.ifMatch, before.rev)
+  return before.status === 'revoked' ? before : await replaced(call, before, { ...before, status: 'revoked', revoked_at: new Date(call.state.now()).toISOString() })
 }
 
 function replaced ({ change, state }: AnyCall, before: Credential, next: Credential): Promise<Credential> {

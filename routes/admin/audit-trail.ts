@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox'
+import { GatewayError } from '../../core/errors.js'
 import type { AuditRecord } from '../../core/state/records.js'
 import type { Query } from '../../core/state/store.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
@@ -36,6 +37,14 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
       const beyond = asked.page === null ? await audit.count(customerId, filter) : records.length
       const body = { ...listAnswer(records, { total, beyond }, asked, call.url, 'audit_id') }
       return query.format === 'ndjson' ? { status: 200, body: null, text: { type: 'application/x-ndjson; charset=utf-8', value: body.data.map((one) => `${JSON.stringify(one)}\n`).join('') } } : { status: 200, body }
+    }
+  }),
+  defineOperation({
+    id: 'audit.get', method: 'GET', url: '/admin/audit/:id', summary: 'Shows an entry of the audit trail', permission: 'audit:read', answer: SHOWN, status: 200, errors: ['NOT_FOUND'],
+    async run (call) {
+      const [record] = /^aud_\d{12,15}$/.test(call.params.id ?? '') ? await call.state.open.audit.list(call.principal.customerId, { filter: { audit_id: { eq: call.params.id ?? '' } }, limit: 1 }) : []
+      if (record === undefined) throw new GatewayError('NOT_FOUND', { message: 'There is no such entry.', details: { reason: 'no_such_record' } })
+      return { status: 200, body: showRecord(SHOWN, record) }
     }
   }),
   defineOperation({

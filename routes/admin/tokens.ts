@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { AdminToken, Role } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
-import { defineOperation, type Operation } from './operation.js'
+import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { CUSTOMER_ID, NAME, newId, NO_FIELDS, resourceOperations, showRecord, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
 import { mayGive, type Principal } from './roles.js'
@@ -34,15 +34,14 @@ const TOKENS: Resource<'admin_tokens'> = {
   async check ({ principal }, _customerId, next, before) {
     if (before !== null) refuseAbove(principal, before.role)
     return next
-  },
-  async beforeRemove ({ principal }, { role }) { refuseAbove(principal, role) }
+  }
 }
 
-const { list, get, patch, remove } = resourceOperations(TOKENS)
+const { list, get, patch } = resourceOperations(TOKENS)
 
 /** `/admin/tokens`. */
 export const TOKEN_OPERATIONS: readonly Operation[] = [
-  list, get, patch, remove,
+  list, get, patch,
   defineOperation({
     id: 'tokens.create', method: 'POST', url: TOKENS.path, summary: 'Makes a token for this API; this answer alone shows it', permission: 'tokens:write', answer: SHOWN_ONCE, status: 201, secrets: ['token'],
     body: Type.Object({
@@ -70,15 +69,27 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'tokens.revoke', method: 'POST', url: `${TOKENS.path}/:id/revoke`, summary: 'Revokes a token, for good', permission: 'tokens:write', body: NO_FIELDS, answer: SHOWN_TOKEN, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
     async run (call) {
-      const before = await call.reach.get('admin_tokens', call.params.id ?? '')
-      checkIfMatch(call.ifMatch, before.rev)
-      refuseAbove(call.principal, before.role)
-      const next = { ...before, status: 'revoked' as const }
-      const made = await call.change({ customerId: before.customer_id, targetId: before.token_id, before, after: next }, () => call.state.open.store.admin_tokens.replace(before.customer_id, next))
+      const made = await revoked(call)
       return { status: 200, body: showRecord(SHOWN_TOKEN, made), rev: made.rev }
+    }
+  }),
+  defineOperation({
+    id: 'tokens.delete', method: 'DELETE', url: `${TOKENS.path}/:id`, summary: 'Revokes a token as well; it stays to be seen', permission: 'tokens:write', answer: null, status: 204, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+    async run (call) {
+      await revoked(call)
+      return { status: 204, body: null }
     }
   })
 ]
+
+async function revoked ({ reach, ifMatch, principal, params, change, state }: AnyCall): Promise<AdminToken> {
+  const before = await reach.get('admin_tokens', params.id ?? '')
+  checkIfMatch(ifMatch, before.rev)
+  refuseAbove(principal, before.role)
+  if (before.status === 'revoked') return before
+  const next = { ...before, status: 'revoked' as const }
+  return await change({ customerId: before.customer_id, targetId: before.token_id, before, after: next }, () => state.open.store.admin_tokens.replace(before.customer_id, next))
+}
 
 /** Rejects a role that the giver can not give. An operator is one of the operators' own account, and for all of it. */
 function refuseRole (giver: Principal, role: Role, customerId: string, scope: string): void {

@@ -103,6 +103,6 @@ test('roles: a token ends with its time, its revocation, its user and its accoun
   const of = await make({})
   t.equal((await ask('POST', `/admin/accounts/${acme}/suspend`)).status, 200)
   t.notOk(await works(of.text))
-  t.equal((await ask('POST', `/admin/accounts/${acme}/activate`)).status, 200)
+  t.equal((await ask('POST', `/admin/accounts/${acme}/resume`)).status, 200)
   t.ok(await works(of.text))
 })
