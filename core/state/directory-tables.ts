@@ -2,7 +2,7 @@ import { CredentialTable } from './credential-table.js'
 import {
   type AccountEntry, type ConsumerEntry, entryOf, type PlanEntry, type ProjectEntry, type SubscriptionEntry, unknownAccount, unknownConsumer, unknownPlan, unknownProject
 } from './directory-entries.js'
-import { LOCAL_ACCOUNT, type Account, type CollectionName, type Consumer, type Credential, type Domain, type Plan, type Project, type Records, type Subscription } from './records.js'
+import { LOCAL_ACCOUNT, type Account, type CollectionName, type Consumer, type Credential, type Domain, type Plan, type Project, type Subscription } from './records.js'
 import { hashText } from './slot-index.js'
 
 /** The collections that a directory is made of, those first that others refer to. */
@@ -15,7 +15,18 @@ export type DirectoryCollection = typeof DIRECTORY_COLLECTIONS[number]
 export type CredentialSource = Pick<Credential, 'credential_id' | 'customer_id' | 'project_id' | 'consumer_id' | 'digest' | 'pepper_id' | 'status' | 'plan_id' | 'limits' | 'allowed_networks' | 'require_signature' | 'expires_at'>
   & ({ readonly prefix: string } | { readonly prefix_hash: number })
 
-type Puts = { readonly [C in DirectoryCollection]: (record: C extends 'credentials' ? CredentialSource : Records[C]) => void }
+/** What the directory takes of each record: all that it keeps. */
+export interface DirectorySources {
+  accounts: Pick<Account, 'customer_id' | 'status'>
+  projects: Project
+  domains: Domain
+  plans: Pick<Plan, 'plan_id' | 'customer_id' | 'name' | 'limits'>
+  consumers: Pick<Consumer, 'consumer_id' | 'customer_id' | 'name' | 'status'>
+  subscriptions: Pick<Subscription, 'subscription_id' | 'customer_id' | 'consumer_id' | 'project_id' | 'plan_id' | 'status'>
+  credentials: CredentialSource
+}
+
+type Puts = { readonly [C in DirectoryCollection]: (record: DirectorySources[C]) => void }
 type Removes = Readonly<Record<DirectoryCollection, (id: string) => void>>
 
 /** What the directory holds, and how records change it: entries by id, and the table of credentials. */
@@ -31,7 +42,7 @@ export class DirectoryTables {
   onProject: (projectId: string) => void = () => {}
 
   /** Takes a record over, new or changed. */
-  put<C extends DirectoryCollection> (collection: C, record: C extends 'credentials' ? CredentialSource : Records[C]): void {
+  put<C extends DirectoryCollection> (collection: C, record: DirectorySources[C]): void {
     (this.#puts[collection] as (record: unknown) => void)(record)
   }
 
@@ -90,7 +101,7 @@ export class DirectoryTables {
     })
   }
 
-  #putAccount ({ customer_id: id, status }: Account): void {
+  #putAccount ({ customer_id: id, status }: DirectorySources['accounts']): void {
     this.#changeAccount(id, true, status === 'active')
   }
 
@@ -127,7 +138,7 @@ export class DirectoryTables {
     this.onProject(record.project_id)
   }
 
-  #putPlan ({ plan_id: id, customer_id: account, name, limits }: Plan): void {
+  #putPlan ({ plan_id: id, customer_id: account, name, limits }: DirectorySources['plans']): void {
     const entry = entryOf(this.plans, id, unknownPlan)
     entry.known = true
     entry.account = account
@@ -135,7 +146,7 @@ export class DirectoryTables {
     entry.limits = limits
   }
 
-  #putConsumer ({ consumer_id: id, customer_id: account, name, status }: Consumer): void {
+  #putConsumer ({ consumer_id: id, customer_id: account, name, status }: DirectorySources['consumers']): void {
     const entry = entryOf(this.consumers, id, unknownConsumer)
     entry.known = true
     entry.name = name
@@ -143,7 +154,7 @@ export class DirectoryTables {
     entry.account = this.#account(account)
   }
 
-  #putSubscription ({ subscription_id: id, customer_id: account, consumer_id: consumerId, project_id: projectId, plan_id: planId, status }: Subscription): void {
+  #putSubscription ({ subscription_id: id, customer_id: account, consumer_id: consumerId, project_id: projectId, plan_id: planId, status }: DirectorySources['subscriptions']): void {
     this.#removeSubscription(id)
     if (status !== 'active') return
     const consumer = entryOf(this.consumers, consumerId, unknownConsumer)
@@ -181,7 +192,8 @@ export class DirectoryTables {
       plan: record.plan_id === null ? null : entryOf(this.plans, record.plan_id, unknownPlan),
       revoked: record.status !== 'active',
       requireSignature: record.require_signature,
-      expiresAt: record.expires_at === null ? Infinity : Date.parse(record.expires_at),
+      // What can not be read as a time is one that has passed.
+      expiresAt: record.expires_at === null ? Infinity : Date.parse(record.expires_at) || 0,
       limits: record.limits,
       networks: record.allowed_networks
     })

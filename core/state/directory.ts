@@ -70,8 +70,7 @@ export class Directory {
     const expiresAt = credentials.expiresAt(slot)
     const refused: KeyRefusal | null = credentials.isRevoked(slot)
       ? 'revoked'
-      // What can not be read as a time is one that has passed.
-      : !(expiresAt > this.#now())
+      : expiresAt <= this.#now()
           ? 'expired'
           : !account.active ? 'account_suspended' : !consumer.active ? 'consumer_inactive' : null
     const plan = planOf(credentials.plan(slot), consumer, project, account.id)

@@ -2,6 +2,7 @@ import type { Logger } from '../host.js'
 import { asError } from '../lib/as-error.js'
 import { createSlices } from '../lib/slices.js'
 import type { Directory } from './directory.js'
+import type { DirectorySnapshot } from './directory-snapshot.js'
 import { DIRECTORY_COLLECTIONS, type DirectoryCollection, DirectoryTables } from './directory-tables.js'
 import { ID_FIELDS, type CollectionName, type Records } from './records.js'
 import type { Change, SystemStore } from './store.js'
@@ -29,11 +30,11 @@ export interface FeedOptions {
 
 /** How a directory stands to its store. */
 export interface FeedStatus {
-  /** `loading`: nothing was read of the store yet; `stale`: the store does not answer, the last view is kept. */
+  /** `loading`: there is no view yet; `stale`: the store does not answer, and the last view is kept, or that of a snapshot on disk. */
   readonly state: 'loading' | 'fresh' | 'stale'
   /** When the store was last found to hold nothing newer, in milliseconds since 1970; null = never. */
   readonly asOf: number | null
-  /** The newest change that was taken over; null = nothing was read yet. */
+  /** The newest change that was taken over; null = nothing was read of the store yet. */
   readonly seq: number | null
   /** Why it is not fresh; null while it is. */
   readonly error: string | null
@@ -63,7 +64,7 @@ export class DirectoryFeed {
   }
 
   get status (): FeedStatus {
-    return { state: this.#seq === null ? 'loading' : this.#error === null ? 'fresh' : 'stale', asOf: this.#asOf, seq: this.#seq, error: this.#error }
+    return { state: this.#asOf === null ? 'loading' : this.#error === null ? 'fresh' : 'stale', asOf: this.#asOf, seq: this.#seq, error: this.#error }
   }
 
   /** Begins. Resolves to whether the store could be read at once; where it could not, the feed goes on trying. */
@@ -72,6 +73,18 @@ export class DirectoryFeed {
     const loaded = await this.#round()
     this.#running = this.#run()
     return loaded
+  }
+
+  /**
+   * Serves the last view that was kept on disk until the store can be read, which then is read anew. False, and nothing happens, where the
+   * store was read already.
+   */
+  useSnapshot ({ tables, asOf }: DirectorySnapshot): boolean {
+    if (this.#seq !== null) return false
+    this.#asOf = asOf
+    this.#replace(tables)
+    this.#tell()
+    return true
   }
 
   /** Ends: nothing is read of the store any more, and the directory stays as it is. */
@@ -151,7 +164,7 @@ export class DirectoryFeed {
 
   /** Reads everything into tables of its own, which take the place of the present ones when they are complete. */
   async #load (): Promise<void> {
-    const { system, directory, now } = this.#options
+    const { system, now } = this.#options
     const tables = new DirectoryTables()
     const slices = createSlices()
     // What changes while everything is read has a number behind this one, and is read again.
@@ -163,12 +176,17 @@ export class DirectoryFeed {
       }
     }
     seq = await this.#catchUp(tables, seq)
+    this.#replace(tables)
+    this.#seq = seq
+    this.#lookedBackAt = now()
+  }
+
+  #replace (tables: DirectoryTables): void {
+    const { directory } = this.#options
     for (const id of directory.tables.projects.keys()) this.#touched.add(id)
     for (const id of tables.projects.keys()) this.#touched.add(id)
     tables.onProject = (id) => { this.#touched.add(id) }
     directory.adopt(tables)
-    this.#seq = seq
-    this.#lookedBackAt = now()
   }
 
   async #catchUp (tables: DirectoryTables, from: number): Promise<number> {

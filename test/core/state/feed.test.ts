@@ -2,6 +2,7 @@ import { test, type Test } from 'tap'
 import type { DocumentEngine } from '../../../core/state/document-engine.js'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { Directory } from '../../../core/state/directory.js'
+import { DirectoryTables } from '../../../core/state/directory-tables.js'
 import { DirectoryFeed } from '../../../core/state/feed.js'
 import type { Store } from '../../../core/state/store.js'
 import { fresh, records, testKeys } from '../../fixtures/directory.js'
@@ -126,6 +127,30 @@ test('feed: a store that is gone at the start is read when it comes', async (t) 
   there.memory.gone = false
   await until(() => feed.status.state === 'fresh')
   t.equal(directory.lookUpKey('shop', 'aaaa.1')?.refused, null)
+})
+
+test('feed: serves a snapshot while the store was never there, and what the store has once it is', async (t) => {
+  const { there, directory, feed, until } = await setup(t, { quiet: true, pollMs: 10 })
+  const told: string[] = []
+  feed.onProjects((ids) => { told.push(...ids) })
+  there.memory.gone = true
+  await feed.start()
+  const tables = new DirectoryTables()
+  tables.put('accounts', records.account('acme'))
+  tables.put('projects', records.project('old'))
+  tables.put('consumers', records.consumer('ada'))
+  tables.put('credentials', records.credential('c0', 'oooo.1', 'ada', 'old'))
+  t.equal(feed.useSnapshot({ tables, seq: 3, asOf: 1_000 }), true)
+  t.match(feed.status, { state: 'stale', asOf: 1_000, seq: null, error: 'the store is gone' })
+  t.equal(directory.lookUpKey('old', 'oooo.1')?.refused, null)
+  t.same(told.splice(0), ['old'])
+  there.memory.gone = false
+  await until(() => feed.status.state === 'fresh')
+  t.equal(directory.lookUpKey('old', 'oooo.1'), null, 'it was removed meanwhile')
+  t.equal(directory.lookUpKey('shop', 'aaaa.1')?.refused, null)
+  t.same(told.sort(), ['old', 'shop'])
+  t.equal(feed.useSnapshot({ tables, seq: 3, asOf: 1_000 }), false, 'what was read of the store stays')
+  t.equal(directory.lookUpKey('old', 'oooo.1'), null)
 })
 
 test('feed: reads everything anew where the store has gone back behind what was read', async (t) => {
