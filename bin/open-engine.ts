@@ -9,7 +9,7 @@ import { migrate, type MigrateOptions } from '../core/state/migrate.js'
  */
 export async function openEngine (state: GatewayConfig['state'], { create = true }: { create?: boolean } = {}): Promise<DocumentEngine> {
   if (state.kind === 'embedded') return await (await import('../core/state/sqlite-engine.js')).openSqliteEngine({ path: state.path, create })
-  return await (await import('../core/state/mongodb-engine.js')).openMongoEngine({ url: state.url })
+  return await (await import('../core/state/mongodb-engine.js')).openMongoEngine(state)
 }
 
 /** Opens the engine and brings the store up to this version, as every process does that serves it. Rejects with MigrationChangedError too. */

@@ -73,7 +73,7 @@ function sequenceDocument ({ sequence }: MongoCollections): SequenceDocument {
 
 /** Follows the sequence: each write changes it when it begins and, which counts, when it is made. */
 async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: number, callback: () => void, signal: AbortSignal): Promise<'unsupported' | 'ended'> {
-  const stream = sequence.watch([], { maxAwaitTimeMS })
+  const stream = sequence.watch([], { ...MAJORITY, maxAwaitTimeMS })
   const end = (): void => { stream.close().catch(() => {}) }
   signal.addEventListener('abort', end)
   try {

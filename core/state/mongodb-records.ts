@@ -9,11 +9,8 @@ import type { CollectionName } from './records.js'
 /** The part of an engine that keeps records and finds them. */
 export function createRecords ({ collections: { records }, bounded, timeoutMs, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace'> {
   const maxTimeMS = timeoutMs
-  const write = <T>(act: (seq: number) => Promise<T>): Promise<T> => bounded(async (inTime) => {
-    const written = await sequence.write((seq) => {
-      inTime()
-      return act(seq)
-    }, async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) })
+  const write = <T>(act: (seq: number, inTime: () => void) => Promise<T>): Promise<T> => bounded(async (inTime) => {
+    const written = await sequence.write((seq) => act(seq, inTime), async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) })
     changes.changed()
     return written
   })
@@ -24,11 +21,11 @@ export function createRecords ({ collections: { records }, bounded, timeoutMs, r
     return holder === null ? null : unique.find((_, index) => holder.unique.includes(wanted[index] as string)) ?? null
   }
   return {
-    insert: (collection, document) => write(async (seq) => {
+    insert: (collection, document) => write(async (seq, inTime) => {
       const key = keyOf(collection, document.id)
       for (;;) {
         try {
-          await twice(() => records.insertOne(toRecordDocument(collection, document, seq)))
+          await twice(inTime, () => records.insertOne(toRecordDocument(collection, document, seq)))
           return null
         } catch (error) {
           if (!isDuplicate(error)) throw error
@@ -42,11 +39,11 @@ export function createRecords ({ collections: { records }, bounded, timeoutMs, r
       }
     }),
 
-    replace: (collection, rev, document) => write(async (seq) => {
+    replace: (collection, rev, document) => write(async (seq, inTime) => {
       const { _id: key, ...replacement } = toRecordDocument(collection, document, seq)
       for (;;) {
         try {
-          const { matchedCount } = await twice(() => records.replaceOne({ _id: key, customer_id: replacement.customer_id, rev, removed: false }, replacement))
+          const { matchedCount } = await twice(inTime, () => records.replaceOne({ _id: key, customer_id: replacement.customer_id, rev, removed: false }, replacement))
           return matchedCount > 0 || await seqOf(key) === seq ? null : 'stale'
         } catch (error) {
           if (!isDuplicate(error)) throw error
@@ -72,11 +69,13 @@ export function createRecords ({ collections: { records }, bounded, timeoutMs, r
 }
 
 /** Makes a write once more when the connection broke: its revision and number tell whether the first was made. */
-async function twice<T> (act: () => Promise<T>): Promise<T> {
+async function twice<T> (inTime: () => void, act: () => Promise<T>): Promise<T> {
+  inTime()
   try {
     return await act()
   } catch (error) {
     if (!isBroken(error)) throw error
+    inTime()
     return await act()
   }
 }
