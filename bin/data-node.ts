@@ -16,6 +16,7 @@ import { createEcho } from '../routes/builtin/echo.js'
 import { registerHealth } from '../routes/health.js'
 import { openDataPort, type DataPort } from '../routes/proxy.js'
 import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
+import { limitHeapGrowth } from './heap-growth.js'
 import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
 
 /** What a data node is started with. */
@@ -170,6 +171,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     await watcher.setFiles(files, readAt)
   }
   ready = true
+  limitHeapGrowth()
 
   return {
     gateway,
