@@ -9,7 +9,7 @@ export interface ConfigThreadOptions {
   workerUrl: URL
   /** How long one answer may take. Default 60 000. */
   timeoutMs?: number
-  /** After how long without work it is ended: its cache makes a reload fast, and costs 50 MB. Default 20 000. */
+  /** After how long without work it is ended: its cache makes a reload fast, and costs 50 MB. Default 5 000. */
   idleMs?: number
   /** The most memory that its objects may take. Default 2 048. */
   maxMemoryMb?: number
@@ -30,7 +30,7 @@ interface Waiting { resolve: (answer: FromConfigThread) => void, reject: (error:
 
 /** Creates the keeper of a config thread; the thread itself is started by the first message. */
 export function createConfigThread (options: ConfigThreadOptions): ConfigThread {
-  const { workerUrl, timeoutMs = 60_000, idleMs = 20_000, maxMemoryMb = 2_048 } = options
+  const { workerUrl, timeoutMs = 60_000, idleMs = 5_000, maxMemoryMb = 2_048 } = options
   /** By the id of the message. */
   const waiting = new Map<number, Waiting>()
   let worker: Worker | null = null
