@@ -4,12 +4,16 @@ import { renderMetrics } from '../core/observe/render-metrics.js'
 import { buildAdmin } from '../routes/admin.js'
 import { shownFindings } from '../routes/admin/shown-findings.js'
 import type { Fleet, NodeStatus } from './fleet.js'
+import type { NodeStore } from './open-store.js'
+import { watchStore, type StoreHealth } from './store-health.js'
 
 /** What the admin port is told by who opens it. */
 export interface AdminPortOptions {
   readonly host: string
   readonly port: number
   readonly token: string
+  /** The store of this process; null = there is none. */
+  readonly store: NodeStore | null
   readonly log: Logger
   /** Base address of the error documentation. */
   readonly docs: string | null
@@ -19,7 +23,8 @@ export interface AdminPortOptions {
 
 /** Opens the admin port over the serving processes. Throws Error when the port can not be opened. */
 export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): Promise<{ url: string, close (): Promise<void> }> {
-  const { host, version, config: { file, environment } } = options
+  const { host, version, config: { file, environment }, store } = options
+  const watch = store === null ? null : await watchStore(store.open)
   const app = buildAdmin({
     token: options.token,
     logger: options.log,
@@ -27,7 +32,8 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
     live: () => true,
     ready: () => {
       const reasons = fleet.notReady()
-      return { ready: reasons.length === 0, reasons }
+      const degraded = watch === null ? 'there is no store' : watch.health.ok ? null : 'the store does not answer'
+      return { ready: reasons.length === 0, reasons, degraded: degraded === null ? [] : [degraded] }
     },
     status: async () => {
       const workers = await fleet.status()
@@ -40,7 +46,8 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
         config: { file, environment },
         listeners: fleet.listeners,
         lastReload: shownReload(worstReload(workers)),
-        workers: workers.map((worker) => ({ ...worker, lastReload: shownReload(worker.lastReload) }))
+        dependencies: { store: watch === null ? null : shownHealth(watch.health) },
+        workers: workers.map((worker) => ({ ...worker, lastReload: shownReload(worker.lastReload), store: shownStore(worker.store) }))
       }
     },
     config: () => fleet.describe(),
@@ -49,8 +56,25 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
   })
   await app.listen({ host, port: options.port })
   const { port } = app.server.address() as AddressInfo
-  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, close: () => app.close() }
+  return { url: `http://${host.includes(':') ? `[${host}]` : host}:${port}`, close: async () => {
+    watch?.close()
+    await app.close()
+  } }
 }
+
+function shownTime (time: number | null): string | null {
+  return time === null ? null : new Date(time).toISOString()
+}
+
+function shownHealth (health: StoreHealth): object {
+  return { ...health, checkedAt: shownTime(health.checkedAt), failingSince: shownTime(health.failingSince) }
+}
+
+function shownStore (store: NodeStatus['store']): object | null {
+  return store === null ? null : { ...store, asOf: shownTime(store.asOf), refused: store.refused.slice(0, MOST_REFUSED).map((project) => ({ ...project, findings: shownFindings(project.findings) })) }
+}
+
+const MOST_REFUSED = 100
 
 type Reload = NodeStatus['lastReload']
 

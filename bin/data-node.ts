@@ -1,6 +1,5 @@
 import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
-import { importAuthorPlugin } from '../core/config/author-plugin.js'
 import { createConfigLoader, type ConfigLoad, type ConfigLoader } from '../core/config/loader.js'
 import { watchFiles, type FileWatcher } from '../core/config/watch.js'
 import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
@@ -17,7 +16,11 @@ import { registerHealth } from '../routes/health.js'
 import { openDataPort, type DataPort } from '../routes/proxy.js'
 import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
 import { limitHeapGrowth } from './heap-growth.js'
+import { followStore, type FollowedStore } from './follow-store.js'
+import { LiveConfig } from './live-config.js'
+import { openStore, type NodeStore } from './open-store.js'
 import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
+import type { RefusedProject } from './store-projects.js'
 
 /** What a data node is started with. */
 export interface DataNodeOptions {
@@ -31,6 +34,8 @@ export interface DataNodeOptions {
   readonly watch: boolean
   /** A loader with its first load and when that was begun, where whoever starts the node has looked into it already. Closed with the node. */
   readonly loader?: { loader: ConfigLoader, first: Extract<ConfigLoad, { ok: true }>, readAt: number }
+  /** The store, where whoever starts the node has opened it already, and closes it; null = there is none. */
+  readonly store?: NodeStore | null
   /** Another port than the configuration's, where a flag gives one. */
   readonly port?: number
   /** The version that the metrics tell; `unknown` when left out. */
@@ -43,6 +48,8 @@ export interface DataNode {
   readonly metrics: GatewayMetrics
   readonly root: GatewayConfig
   readonly listeners: readonly { name: string, url: string }[]
+  /** How the store is followed, and which of its projects can not be served; null = there is none. */
+  readonly store: StoreStatus | null
   /** The last reload; null before the first. */
   readonly lastReload: LastReload | null
   /** Takes requests (not before the first configuration, not while it stops). */
@@ -56,6 +63,18 @@ export interface DataNode {
   stop (): Promise<boolean>
   /** Ends at once. */
   kill (): Promise<void>
+}
+
+/** How a node stands to its store. */
+export interface StoreStatus {
+  readonly engine: 'embedded' | 'mongodb'
+  readonly state: 'loading' | 'fresh' | 'stale'
+  /** When nothing newer was last found in it, in milliseconds since 1970; null = never. */
+  readonly asOf: number | null
+  readonly error: string | null
+  /** How many of its projects are served. */
+  readonly projects: number
+  readonly refused: readonly RefusedProject[]
 }
 
 /** How long an idle connection is kept when the node stops: a request that was sent before its client could know is still answered. */
@@ -79,14 +98,25 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
   const metrics = createMetrics(first.root.metrics, { version: options.version ?? 'unknown' })
   const accessLog: AccessLog | null = first.root.accessLog === false ? null : createAccessLog(first.root.accessLog)
+  const store = options.store !== undefined
+    ? options.store
+    : await openStore({ state: first.root.state, keys: options.env['SLUICE_KEYS'], log }).catch(async (error: unknown) => {
+      await loader.close()
+      throw error
+    })
+  const followed: FollowedStore | null = store === null ? null : followStore(store, log)
+  const own = ownAddresses()
   const gateway = new Gateway({
-    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: ownAddresses(),
+    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.directory ?? null,
     builtinUrl (name) {
       const builtin = builtins.get(name)
       if (builtin === undefined) throw new ConfigError([{ path: [], message: `there is no builtin upstream "${name}"`, remedy: `use ${[...builtins.keys()].join(', ')}` }])
       return builtin.url
     }
   })
+  const live = new LiveConfig(gateway, registry, followed === null
+    ? null
+    : { source: followed.directory, load: async () => new (await import('./store-projects.js')).StoreProjects(followed.directory, registry, own, log) })
   builtins.set('echo', await createEcho({ host: '127.0.0.1', port: 0 }))
   let root = first.root
   let files: ReadonlySet<string> = new Set(first.files)
@@ -97,14 +127,12 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   const ports: { data: DataPort, redirect: RedirectPort | null } = { data: null as unknown as DataPort, redirect: null }
 
   const apply = async (load: Extract<ConfigLoad, { ok: true }>): Promise<number> => {
-    const authorPlugins = new Map<string, Plugin>()
-    for (const [file, bundle] of load.authorPlugins) authorPlugins.set(file, await importAuthorPlugin(bundle))
     const useCertificates = load.root.listen.tls === null || tls === null ? null : tls.prepare(load.root.listen.tls)
-    const { compiled, removed } = await gateway.apply({ root: load.root, rootHash: load.rootHash, hashes: load.hashes, changed: load.projects, authorPlugins })
+    const changed = await live.applyFiles(load)
     root = load.root
     if (useCertificates?.() === true) ports.data.renewTls()
     ports.data?.setLimits(root.listen.limits)
-    return compiled + removed
+    return changed
   }
 
   const located = async (error: ConfigError): Promise<Finding[]> => {
@@ -146,13 +174,16 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     watcher?.close()
     await Promise.all([ports.data?.close(), ports.redirect?.close(), loader.close()])
     metrics.close()
+    await followed?.stop()
     await gateway.close()
+    if (options.store === undefined) await store?.open.close()
     for (const builtin of builtins.values()) await builtin.close()
     await accessLog?.close()
   }
 
   try {
     if (root.listen.tls !== null) tls = new TlsContext(root.listen.tls)
+    await followed?.start((ids) => live.applyProjects(ids))
     await apply(first)
     ports.data = await openDataPort(gateway, { host: root.listen.host, port: options.port ?? root.listen.port, tls, metrics }, (own) => { registerHealth(own, () => ready, () => gateway.requestIdHeader) })
     if (root.listen.redirectHttp !== null) ports.redirect = await openRedirectPort({ host: root.listen.host, port: root.listen.redirectHttp, targetPort: () => ports.data.port })
@@ -179,6 +210,11 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     get root () { return root },
     get lastReload () { return lastReload },
     get ready () { return ready },
+    get store () {
+      if (followed === null) return null
+      const { status: { state, asOf, error }, engine } = followed
+      return { engine, state, asOf, error, projects: live.projects?.built.size ?? 0, refused: live.projects?.refused ?? [] }
+    },
     listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
     reload,
     describe: () => loader.describe(),

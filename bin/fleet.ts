@@ -1,4 +1,5 @@
 import type { MetricObject } from '../core/observe/metric-object.js'
+import type { StoreStatus } from './data-node.js'
 import type { LastReload, ReloadResult } from './reload-result.js'
 
 /** What one process says of itself. */
@@ -12,6 +13,7 @@ export interface NodeStatus {
   rssBytes: number
   upstreams: { origin: string, connected: number, free: number, running: number, pending: number }[]
   lastReload: LastReload | null
+  store: StoreStatus | null
 }
 
 /** Where something listens. */

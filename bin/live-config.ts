@@ -6,7 +6,14 @@ import type { PluginLookup } from '../core/pipeline/order.js'
 import type { Plugin } from '../core/plugin.js'
 import type { GatewayConfig } from '../core/route.js'
 import type { HashedProject, SnapshotInput } from '../core/snapshot.js'
-import type { StoreProjects } from './store-projects.js'
+import type { ProjectSource, StoreProjects } from './store-projects.js'
+
+/** Where projects of the store come from. */
+export interface StoredProjects {
+  readonly source: ProjectSource
+  /** Makes what builds them: called when there is the first one, because it brings schemas and checks that take 15 MB. */
+  load (): Promise<StoreProjects>
+}
 
 type Files = Omit<SnapshotInput, 'changed' | 'refused'>
 
@@ -17,15 +24,19 @@ type Files = Omit<SnapshotInput, 'changed' | 'refused'>
 export class LiveConfig {
   readonly #gateway: Gateway
   readonly #registry: ReadonlyMap<string, Plugin>
-  readonly #projects: StoreProjects | null
+  readonly #stored: StoredProjects | null
+  #projects: StoreProjects | null = null
   #files: Files | null = null
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor (gateway: Gateway, registry: ReadonlyMap<string, Plugin>, projects: StoreProjects | null) {
+  constructor (gateway: Gateway, registry: ReadonlyMap<string, Plugin>, stored: StoredProjects | null) {
     this.#gateway = gateway
     this.#registry = registry
-    this.#projects = projects
+    this.#stored = stored
   }
+
+  /** What is made of the store's projects; null while there are none. */
+  get projects (): StoreProjects | null { return this.#projects }
 
   /** Serves a load of the files. Rejects with ConfigError, and all stays as it was, where that can not be done. Resolves to how many projects were compiled anew or taken away. */
   applyFiles (load: UsableConfig): Promise<number> {
@@ -52,17 +63,20 @@ export class LiveConfig {
   applyProjects (ids: Iterable<string>): Promise<void> {
     return this.#exclusively(async () => {
       const files = this.#files
-      if (files === null || this.#projects === null) return
-      for (const id of ids) this.#projects.build(id, files.root, this.#lookUp(files))
+      if (files === null) return
+      const projects = await this.#load()
+      if (projects === null) return
+      for (const id of ids) projects.build(id, files.root, this.#lookUp(files))
       await this.#apply(files, [])
     })
   }
 
   async #buildAll (files: Files): Promise<void> {
-    if (this.#projects === null) return
+    const projects = await this.#load()
+    if (projects === null) return
     const slices = createSlices()
-    for (const id of [...this.#projects.ids()]) {
-      this.#projects.build(id, files.root, this.#lookUp(files))
+    for (const id of [...projects.ids()]) {
+      projects.build(id, files.root, this.#lookUp(files))
       if (slices.due()) await slices.next()
     }
   }
@@ -85,6 +99,12 @@ export class LiveConfig {
       refused: (project, findings) => { projects?.compileFailed(project, findings, current?.get(project.config.name) ?? null) }
     })
     return compiled + removed
+  }
+
+  async #load (): Promise<StoreProjects | null> {
+    if (this.#projects !== null || this.#stored === null) return this.#projects
+    for (const _ of this.#stored.source.projects()) return (this.#projects = await this.#stored.load())
+    return null
   }
 
   #lookUp ({ authorPlugins }: Files): PluginLookup {

@@ -29,6 +29,7 @@ export function statusOf (node: DataNode): NodeStatus {
     routes: projects.reduce((sum, project) => sum + project.config.routes.length, 0),
     rssBytes: process.memoryUsage.rss(),
     upstreams: node.gateway.pools.stats(),
-    lastReload: node.lastReload
+    lastReload: node.lastReload,
+    store: node.store
   }
 }

@@ -11,6 +11,7 @@ import { createCluster } from '../cluster.js'
 import { EXIT } from '../exit-codes.js'
 import { explainStart } from '../explain-start.js'
 import type { Fleet } from '../fleet.js'
+import { openStore, type NodeStore } from '../open-store.js'
 import { createSingle } from '../single.js'
 import { logStrayFailures } from '../stray-failures.js'
 
@@ -56,6 +57,7 @@ async function start (flags: StartFlags): Promise<void> {
   const environment = flags.env === undefined || flags.env === '' ? null : flags.env
   const version = packageVersion()
   let fleet: Fleet | null = null
+  let store: NodeStore | null = null
   try {
     const readAt = Date.now()
     const loader = createConfigLoader({ workerUrl: new URL('../config-worker.js', import.meta.url), file, environment, env: process.env })
@@ -63,17 +65,23 @@ async function start (flags: StartFlags): Promise<void> {
     if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
     const { root } = first
     const admin = root.admin === null ? null : { ...root.admin, ...await loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
+    // One process makes what is missing, before there are several.
+    store = await openStore({ state: root.state, keys: process.env['SLUICE_KEYS'], log })
     const asked = flags.workers ?? root.workers
     const count = asked === 'auto' ? availableParallelism() : asked
     const shared = { file, environment, operatorToken: admin?.token ?? null, version }
-    if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, loader: { loader, first, readAt }, ...(flags.port === undefined ? {} : { port: flags.port }) })
+    if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, store, loader: { loader, first, readAt }, ...(flags.port === undefined ? {} : { port: flags.port }) })
     else {
       await loader.close()
       fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
-    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, { host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, { store, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
     // Before the ready lines: who has read them may send a signal at once.
-    obeySignals(fleet, async () => { await adminPort?.close() }, log)
+    const opened = store
+    obeySignals(fleet, async () => {
+      await adminPort?.close()
+      await opened?.open.close()
+    }, log)
     const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source
     const listeners = [...fleet.listeners, ...(adminPort === null ? [] : [{ name: 'admin', url: adminPort.url, ...(tokenFile === null ? {} : { tokenFile }) }])]
     for (const listener of listeners) {
@@ -83,6 +91,7 @@ async function start (flags: StartFlags): Promise<void> {
     if (tokenFile !== null && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${tokenFile}\n`)
   } catch (error) {
     await fleet?.kill()
+    await store?.open.close().catch(() => {})
     if (error instanceof ConfigError) {
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ event: 'refused', findings: error.findings })}\n`)
       else for (const finding of error.findings) process.stderr.write(`${formatFinding(finding)}\n`)

@@ -18,8 +18,9 @@ export function addAdminEndpoints (app: FastifyInstance, ports: AdminPorts, erro
     return ports.live() ? { status: 'live' } : errors.refuse(request, reply, 'SERVICE_UNAVAILABLE', { details: { reason: 'not_live' } })
   })
   app.get('/readyz', { config: { public: true } }, async (request, reply) => {
-    const { ready, reasons } = ports.ready()
-    return ready ? { status: 'ready' } : errors.refuse(request, reply, 'SERVICE_UNAVAILABLE', { details: { reason: 'not_ready', reasons } })
+    const { ready, reasons, degraded = [] } = ports.ready()
+    if (ready) return degraded.length === 0 ? { status: 'ready' } : { status: 'degraded', reasons: degraded }
+    return errors.refuse(request, reply, 'SERVICE_UNAVAILABLE', { details: { reason: 'not_ready', reasons } })
   })
   app.get('/metrics', async (_request, reply) => reply.type(METRICS_CONTENT_TYPE).send(await ports.metrics()))
   app.get('/status', async () => await ports.status())

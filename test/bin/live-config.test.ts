@@ -39,13 +39,14 @@ async function start (t: Test, file: string): Promise<{
   const domains = new Map<string, { name: string, status: string }[]>()
   const suspended = new Set<string>()
   const log = createLogger({ level: 'silent' })
-  const store = new StoreProjects({
+  const source: ProjectSource = {
     project: (id) => projects.get(id) ?? null, projects: () => projects.values(), domainsOf: (id) => domains.get(id) ?? [], isActive: (id) => !suspended.has(id)
-  }, REGISTRY, [], log)
+  }
+  const store = new StoreProjects(source, REGISTRY, [], log)
   const metrics = createMetrics(false)
   const gateway = new Gateway({ registry: REGISTRY, log, accessLog: null, metrics })
   t.teardown(() => gateway.close())
-  const live = new LiveConfig(gateway, REGISTRY, store)
+  const live = new LiveConfig(gateway, REGISTRY, { source, load: async () => store })
   const load = async (text: string): Promise<void> => {
     const directory = t.testdir({ 'gateway.yaml': text })
     const { root, rootHash, projects: ofFile, findings } = await loadConfig({ file: `${directory}/gateway.yaml`, env: {}, registry: REGISTRY, loadAuthorPlugin: async (name) => { throw new Error(name) } })

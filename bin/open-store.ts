@@ -1,0 +1,66 @@
+import { existsSync } from 'node:fs'
+import type { Logger } from '../core/host.js'
+import type { GatewayConfig } from '../core/route.js'
+import { openDocumentStore } from '../core/state/document-store.js'
+import { checkKeyRing, WrongKeyRingError } from '../core/state/key-ring-check.js'
+import type { KeyRing } from '../core/state/key-ring.js'
+import { KeyRingTextError } from '../core/state/key-ring-text.js'
+import { loadKeyRing } from '../core/state/key-ring-source.js'
+import { createReopeningEngine } from '../core/state/reopening-engine.js'
+import type { OpenStore } from '../core/state/store.js'
+import { MigrationChangedError, StoreTooNewError, StoreUnavailableError } from '../core/state/store-errors.js'
+import { openMigratedEngine } from './open-engine.js'
+
+/** The store of a process with the keys of what is secret in it. Whoever opened it closes `open`. */
+export interface NodeStore {
+  readonly open: OpenStore
+  readonly ring: KeyRing
+}
+
+/** What a process opens its store with. */
+export interface OpenStoreOptions {
+  readonly state: GatewayConfig['state']
+  /** What `SLUICE_KEYS` holds. */
+  readonly keys: string | undefined
+  readonly log: Logger
+}
+
+/**
+ * Opens the store that the configuration names, made where it is embedded and not there yet. One that does not answer is no reason not to
+ * start: calls reject until it does. Null, which is logged, where nothing can be kept at all: an embedded store whose folder can not be
+ * written. Rejects with the remedy where something must be mended first: a key ring that is missing, not private or not the store's, and a
+ * store that a newer version wrote.
+ */
+export async function openStore ({ state, keys, log }: OpenStoreOptions): Promise<NodeStore | null> {
+  const ring = loadRing(state, keys, log)
+  if (ring === null) return null
+  const engine = createReopeningEngine(state.kind, () => openMigratedEngine(state), () => { log.info({ store: state.kind }, 'the store is open') })
+  const open = openDocumentStore(engine)
+  try {
+    await checkKeyRing(open.system, ring)
+  } catch (error) {
+    const failure = error instanceof StoreUnavailableError && (error.cause instanceof StoreTooNewError || error.cause instanceof MigrationChangedError) ? error.cause : error
+    if (!(failure instanceof StoreUnavailableError)) {
+      await engine.close()
+      throw failure instanceof WrongKeyRingError ? new Error(`${failure.message} (${failure.remedy})`) : failure
+    }
+    log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; what files declare is served, and the store is tried again')
+  }
+  return { open, ring }
+}
+
+function loadRing (state: GatewayConfig['state'], keys: string | undefined, log: Logger): KeyRing | null {
+  try {
+    const { ring, source, created } = loadKeyRing({
+      text: keys, file: state.keyRing, make: state.kind === 'embedded',
+      onProblem: (error) => { log.error({ error: error.message }, 'the key ring can not be read again; the keys of before are used') }
+    })
+    if (created) log.info({ keyRing: source }, 'a key ring was made; keep a copy of it with your backups')
+    return ring
+  } catch (error) {
+    // One that is there and can not be used is to be mended first: without it what was sealed stays closed.
+    if (!(error instanceof KeyRingTextError) || state.kind !== 'embedded' || existsSync(state.keyRing)) throw error
+    log.warn({ error: error.message }, 'there is no store: its folder can not be written; what files declare is served')
+    return null
+  }
+}

@@ -1,0 +1,177 @@
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { test, type Test } from 'tap'
+import { openDocumentStore } from '../../../core/state/document-store.js'
+import { createApiKey } from '../../../core/state/api-key.js'
+import { loadKeyRing } from '../../../core/state/key-ring-source.js'
+import type { OpenStore } from '../../../core/state/store.js'
+import type { Credential, Project } from '../../../core/state/records.js'
+import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
+import { sendRaw } from '../../fixtures/raw-client.js'
+import { startSluice, type SluiceProcess } from '../../fixtures/sluice-process.js'
+import { createUpstream } from '../../fixtures/upstream.js'
+
+const TOKEN = 'a-token-of-some-length'
+const ENV = { SLUICE_ADMIN_TOKEN: TOKEN }
+const CONFIG = `
+listen: { host: 127.0.0.1, port: 0 }
+admin: { port: 0 }
+baseDomain: gate.example
+egress: { allow: [ 127.0.0.0/8 ] }
+state: { embedded: { path: ./data } }
+projects:
+  declared:
+    hosts: [ declared.example ]
+    routes: [ { match: { path: "/*" }, plugins: [ { respond: { body: declared } } ] } ]
+`
+
+interface Site {
+  readonly directory: string
+  readonly sluice: SluiceProcess
+  readonly store: OpenStore
+  addProject (id: string, more: Partial<Project>): Promise<Project>
+  addKey (projectId: string): Promise<{ key: string, credential: Credential }>
+  ask (host: string, headers?: string): Promise<{ status: number, body: string }>
+  /** Asks until the answer is as wished; resolves to how long after the call the first of them was asked, in milliseconds. */
+  until (host: string, holds: (answer: { status: number, body: string }) => boolean, headers?: string): Promise<number>
+  admin (path: string): Promise<{ status: number, json: Record<string, unknown> }>
+}
+
+async function startSite (t: Test, workers: number): Promise<Site> {
+  const directory = t.testdir({ 'gateway.yaml': CONFIG })
+  const sluice = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`, '--workers', String(workers), '--json'], { env: ENV })
+  const port = await sluice.port('data')
+  const adminPort = await sluice.port('admin')
+  const store = openDocumentStore(await openSqliteEngine({ path: `${directory}/data` }))
+  t.teardown(() => store.close())
+  const { ring } = loadKeyRing({ text: undefined, file: `${directory}/data/keys.json`, make: false })
+  const ask: Site['ask'] = async (host, headers = '') => {
+    const { responses: [answer] } = await sendRaw(port, `GET /a HTTP/1.1\r\nHost: ${host}\r\n${headers}Connection: close\r\n\r\n`, { settleMs: 0 })
+    return { status: answer?.status ?? 0, body: String(answer?.body) }
+  }
+  return {
+    directory, sluice, store, ask,
+    async addProject (id, more) {
+      return await store.store.projects.insert('acme', { project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'tenant', ...more })
+    },
+    async addKey (projectId) {
+      const { text, prefix } = createApiKey()
+      const credential = await store.store.credentials.insert('acme', {
+        credential_id: `key_${prefix}`, project_id: projectId, consumer_id: 'con_1', kind: 'api_key', name: null, prefix, ...ring.digest(text), secret: null, status: 'active', plan_id: null, limits: null,
+        allowed_networks: [], require_signature: false, expires_at: null, last_used_at: null, revoked_at: null, replaced_by: null
+      })
+      return { key: text, credential }
+    },
+    async until (host, holds, headers) {
+      const startedAt = performance.now()
+      // Each worker takes connections in turn: so many in a row are asked of all of them.
+      let since = startedAt
+      for (let row = 0; row < 4 * workers;) {
+        const askedAt = performance.now()
+        if (!holds(await ask(host, headers))) row = 0
+        else if (++row === 1) since = askedAt
+      }
+      return since - startedAt
+    },
+    async admin (path) {
+      const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } })
+      return { status: answer.status, json: await answer.json() as Record<string, unknown> }
+    }
+  }
+}
+
+for (const workers of [1, 2]) {
+  test(`store: what is written into it is served within a second, by ${workers} worker${workers === 1 ? '' : 's'}`, async (t) => {
+    const upstream = await createUpstream((req, res) => { res.end(`upstream ${req.url} ${String(req.headers['x-api-key'])}`) })
+    t.teardown(() => upstream.close())
+    const site = await startSite(t, workers)
+    const { store } = site
+    t.equal(statSync(`${site.directory}/data/keys.json`).mode & 0o777, 0o600)
+    await store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+    await store.store.consumers.insert('acme', { consumer_id: 'con_1', name: 'App', status: 'active', metadata: {} })
+    t.equal((await site.ask('shop.gate.example')).status, 404)
+
+    const project = await site.addProject('shop', { target_url: `${upstream.url}/base`, auth_type: 'api_key' })
+    const { key, credential } = await site.addKey('shop')
+    const served = await site.until('shop.gate.example', ({ status }) => status === 200, `X-API-Key: ${key}\r\n`)
+    t.ok(served < 1_000, `served after ${served.toFixed(0)} ms`)
+    t.same(await site.ask('shop.gate.example', `X-API-Key: ${key}\r\n`), { status: 200, body: 'upstream /base/a undefined' })
+    t.equal((await site.ask('shop.gate.example')).status, 401)
+
+    await store.store.credentials.replace('acme', { ...credential, status: 'revoked', revoked_at: new Date().toISOString() })
+    const revoked = await site.until('shop.gate.example', ({ status }) => status === 401, `X-API-Key: ${key}\r\n`)
+    t.ok(revoked < 1_000, `the key is dead after ${revoked.toFixed(0)} ms`)
+
+    const open = await store.store.projects.replace('acme', { ...project, auth_type: 'none' })
+    t.ok(await site.until('shop.gate.example', ({ status }) => status === 200) < 1_000, 'a change')
+    const wrong = await store.store.projects.replace('acme', { ...open, target_url: 'http://169.254.169.254' })
+    await site.sluice.logged('a project of the store can not be served')
+    t.equal((await site.ask('shop.gate.example')).status, 200, 'a version that can not be served leaves the one before')
+    const { json } = await site.admin('/status')
+    t.match(json, { dependencies: { store: { engine: 'embedded', ok: true } } })
+    t.match((json['workers'] as object[])[0], { store: { state: 'fresh', projects: 1, refused: [{ projectId: 'shop', servesBefore: true, findings: [{ message: '"169.254.169.254" is not a public address' }] }] } })
+    await store.store.projects.remove('acme', 'shop', wrong.rev)
+    t.ok(await site.until('shop.gate.example', ({ status }) => status === 404) < 1_000, 'and when it is removed')
+    t.equal((await site.ask('declared.example')).body, 'declared')
+    site.sluice.kill('SIGTERM')
+    t.same(await site.sluice.exited, { code: 0, signal: null })
+  })
+}
+
+test('store: a node that starts again serves what the store has, before it says that it is ready', async (t) => {
+  const site = await startSite(t, 1)
+  await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] } })
+  await site.until('shop.gate.example', ({ status }) => status === 200)
+  site.sluice.kill('SIGKILL')
+  await site.sluice.exited
+  const again = startSluice(t, ['start', '-c', `${site.directory}/gateway.yaml`, '--json'], { env: ENV })
+  const { responses: [answer] } = await sendRaw(await again.port('data'), 'GET / HTTP/1.1\r\nHost: shop.gate.example\r\n\r\n')
+  t.equal(String(answer?.body), 'from the store')
+})
+
+test('store: a gateway whose store is gone serves on, says that it is degraded, and takes it up again when it is back', async (t) => {
+  const site = await startSite(t, 1)
+  await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] } })
+  await site.until('shop.gate.example', ({ status }) => status === 200)
+  t.same((await site.admin('/readyz')).json, { status: 'ready' })
+  const { directory } = site
+  renameSync(`${directory}/data`, `${directory}/away`)
+  await (async () => { while ((await site.admin('/readyz')).json['status'] !== 'degraded') await new Promise((resolve) => { setTimeout(resolve, 100) }) })()
+  t.same(await site.admin('/readyz'), { status: 200, json: { status: 'degraded', reasons: ['the store does not answer'] } })
+  t.same([(await site.ask('shop.gate.example')).body, (await site.ask('declared.example')).body], ['from the store', 'declared'])
+  t.match((await site.admin('/status')).json, { dependencies: { store: { ok: false, error: /gone/ } } })
+  renameSync(`${directory}/away`, `${directory}/data`)
+  await (async () => { while ((await site.admin('/readyz')).json['status'] !== 'ready') await new Promise((resolve) => { setTimeout(resolve, 100) }) })()
+  await site.addProject('new', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'new' } }] }] } })
+  await site.until('new.gate.example', ({ body }) => body === 'new')
+})
+
+test('store: a folder that can not be written leaves a gateway that serves its files; a key ring that others can read has to be mended', async (t) => {
+  const directory = t.testdir({ 'gateway.yaml': CONFIG })
+  writeFileSync(`${directory}/data`, 'a file where the folder should be')
+  const args = ['start', '-c', `${directory}/gateway.yaml`, '--json']
+  const blocked = startSluice(t, args, { env: ENV })
+  const { responses: [answer] } = await sendRaw(await blocked.port('data'), 'GET / HTTP/1.1\r\nHost: declared.example\r\n\r\n')
+  t.equal(String(answer?.body), 'declared')
+  t.equal((await (await fetch(`http://127.0.0.1:${await blocked.port('admin')}/readyz`)).json() as { status: string }).status, 'degraded')
+  t.match(await blocked.logged('there is no store: its folder can not be written; what files declare is served'), { level: 'warn' })
+  blocked.kill('SIGTERM')
+  t.equal((await blocked.exited).code, 0)
+
+  rmSync(`${directory}/data`)
+  mkdirSync(`${directory}/data`)
+  const first = startSluice(t, args, { env: ENV })
+  await first.port('data')
+  first.kill('SIGTERM')
+  await first.exited
+  t.ok(existsSync(`${directory}/data/store.db`), 'made on the first start')
+  chmodSync(`${directory}/data/keys.json`, 0o644)
+  const refused = startSluice(t, args, { env: ENV })
+  t.equal((await refused.exited).code, 1)
+  t.match(refused.stdout(), /open to others, mode 0644.*chmod 600/)
+  rmSync(`${directory}/data/keys.json`)
+  const strange = startSluice(t, args, { env: ENV })
+  t.equal((await strange.exited).code, 1)
+  t.match(strange.stdout(), /the key ring does not belong to this store.*bring that ring back/)
+})
