@@ -2,10 +2,12 @@ import type { Command } from 'commander'
 import { defaultEnvironment, defaultFile } from '../config-options.js'
 import { listKeyRing } from '../keyring/list.js'
 import { makeKeyRing, type NewFlags } from '../keyring/make.js'
-import type { KeyringFlags } from '../keyring/flags.js'
+import type { KeyringFlags } from '../keyring/places.js'
+import { retireKey, type RetireFlags } from '../keyring/retire.js'
+import { rotateKeyRing, type RotateFlags } from '../keyring/rotate.js'
 import type { Terminal } from '../terminal.js'
 
-/** Adds `sluice keyring`, which has `new` and `list`. */
+/** Adds `sluice keyring`, which has `new`, `list`, `rotate` and `retire`. */
 export function addKeyring (program: Command, terminal: Terminal): void {
   const group = program.command('keyring').description('work on the keys that secrets of the store are encrypted with')
   const command = (name: string, description: string, json: string, more: string): Command => group.command(name)
@@ -33,4 +35,26 @@ Tells ids, kinds and ages; never the keys.
 
 Exit codes: 0 listed · 1 there is no ring, or it can not be used · 2 called wrongly`)
     .action(async (flags: KeyringFlags) => { process.exitCode = await listKeyRing(flags, terminal) })
+  command('rotate', 'put a new key in use and seal with it what others sealed', 'one JSON object: ok, source, encryption, pepper, records, resealed, unopened; with --prepare ok, source, prepared', `
+Gateways may run: they take the new key from the file, and go on reading what the older ones sealed. It may be interrupted: --resume goes on.
+A store that several nodes share needs steps, so that every node knows the key before one uses it. With SLUICE_KEYS the key that is in use
+there is put in use in the store: \`sluice keyring new --print --next\` prints the ring with another.
+
+Examples:
+  sluice keyring rotate                   one node
+  sluice keyring rotate --prepare         several nodes: then give the file to each, rotate on one, and give its file to each again
+
+Exit codes: 0 done · 1 the store or the ring can not be used, or a value can not be opened and stays as it was · 2 called wrongly`)
+    .option('--prepare', 'only add the key to the file; the next rotate puts it in use')
+    .option('--resume', 'add no key: go on with what was interrupted')
+    .option('--peppers', 'a new pepper too: for the digests of keys and tokens that are made from now on')
+    .action(async (flags: RotateFlags) => { process.exitCode = await rotateKeyRing(flags, terminal) })
+  command('retire', 'take a key out of the ring that nothing needs any more', 'one JSON object: ok, source, id, removed', `
+Refused while anything in the store is sealed with it, or while a key or token that is not revoked was made with it (a pepper). What backups from
+before hold is not looked at: keep a copy of the ring with them.
+
+Exit codes: 0 it is gone · 1 something needs it, or there is no such key · 2 called wrongly`)
+    .argument('<id>', 'the key, as `sluice keyring list` tells it')
+    .option('-y, --yes', 'do not ask')
+    .action(async (id: string, flags: RetireFlags) => { process.exitCode = await retireKey(id, flags, terminal) })
 }

@@ -1,12 +1,9 @@
-import { existsSync } from 'node:fs'
-import { loadKeyRing } from '../../core/state/key-ring-source.js'
 import type { RingContent, RingKeys } from '../../core/state/key-ring.js'
 import { printTable } from '../admin-client/show.js'
-import { CommandError, runCommand } from '../command.js'
+import { runCommand } from '../command.js'
 import { EXIT } from '../exit-codes.js'
 import { visible, type Terminal } from '../terminal.js'
-import { stateOf, type KeyringFlags } from './flags.js'
-import { keyRingPlaces, withRingRefusals } from './places.js'
+import { loadExistingRing, loadState, withRingRefusals, type KeyringFlags } from './places.js'
 
 /** A key as it is listed. */
 interface Listed {
@@ -20,9 +17,7 @@ interface Listed {
 /** Lists the keys of the ring, and gives the exit code. */
 export function listKeyRing (flags: KeyringFlags, terminal: Terminal): Promise<number> {
   return runCommand(terminal, flags.json === true, () => withRingRefusals(async () => {
-    const places = keyRingPlaces(await stateOf(flags, terminal), terminal.env)
-    if (places.make && (places.text ?? '') === '' && places.file !== null && !existsSync(places.file)) throw new CommandError(`there is no key ring in ${places.file} yet`, 'the gateway makes it when it starts, or `sluice keyring new` does')
-    const { ring, source } = loadKeyRing({ ...places, make: false })
+    const { ring, source } = loadExistingRing(await loadState(flags, terminal), terminal.env)
     const keys = listOf(ring.content())
     if (flags.json === true) terminal.print(JSON.stringify({ ok: true, source, keys }))
     else {

@@ -6,8 +6,7 @@ import type { RingContent } from '../../core/state/key-ring.js'
 import { CommandError, runCommand } from '../command.js'
 import { EXIT } from '../exit-codes.js'
 import { visible, type Terminal } from '../terminal.js'
-import { stateOf, type KeyringFlags } from './flags.js'
-import { withRingRefusals } from './places.js'
+import { loadState, withRingRefusals, type KeyringFlags } from './places.js'
 
 /** What `sluice keyring new` is told. */
 export interface NewFlags extends KeyringFlags {
@@ -29,7 +28,7 @@ export function makeKeyRing (flags: NewFlags, terminal: Terminal): Promise<numbe
       terminal.print(flags.json === true ? JSON.stringify({ ok: true, keys: text }) : text)
       return EXIT.ok
     }
-    const file = flags.file === undefined ? (await stateOf(flags, terminal)).keyRing : path.resolve(flags.file)
+    const file = flags.file === undefined ? (await loadState(flags, terminal)).keyRing : path.resolve(flags.file)
     if (file === null) throw new CommandError('the configuration names no file for the key ring', 'name one in state.keyRing or with --file')
     const content = newRingContent()
     if (!makeKeyRingFile(file, content)) throw new CommandError(`${file} is there already`, 'what was sealed with it needs it; `sluice keyring rotate` gives it a new key')

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { makePrivateFile, NotPrivateError, privateFileStamp, readPrivateFile } from '../lib/private-file.js'
+import { makePrivateFile, NotPrivateError, privateFileStamp, readPrivateFile, replacePrivateFile } from '../lib/private-file.js'
 import { createKeyRing, type KeyRing, type RingContent } from './key-ring.js'
 import { formatKeyRing, KeyRingTextError, newRingContent, parseKeyRing } from './key-ring-text.js'
 
@@ -49,6 +49,15 @@ export function makeKeyRingFile (file: string, content: RingContent): boolean {
     return makePrivateFile(file, formatKeyRing(content))
   } catch (error) {
     throw new KeyRingTextError(`the key ring can not be kept in ${file}: ${codeOf(error)}`, `let this user write there, name another file in state.keyRing, or set ${KEYS_VARIABLE}`)
+  }
+}
+
+/** Puts another content into the file of a ring, at once: whoever reads it has the old or the new. Throws KeyRingTextError. */
+export function replaceKeyRingFile (file: string, content: RingContent): void {
+  try {
+    replacePrivateFile(file, formatKeyRing(content))
+  } catch (error) {
+    throw new KeyRingTextError(`the key ring can not be written to ${file}: ${codeOf(error)}`, 'let this user write there; nothing was changed')
   }
 }
 

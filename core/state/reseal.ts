@@ -15,7 +15,7 @@ export interface Unopened {
 
 /** How far the sealing anew has come. */
 export interface ResealProgress {
-  /** Records looked at. */
+  /** Records looked at since the store was last begun with. */
   readonly seen: number
   /** Fields that were sealed anew. */
   readonly resealed: number
@@ -36,9 +36,9 @@ type AnyRecord = RecordBase & Readonly<Record<string, unknown>>
  * they have seen the new one. What can not be opened is told and stays. Rejects as the store does; it can then be run again.
  */
 export async function resealStore (open: Pick<OpenStore, 'store' | 'system'>, ring: KeyRing, onProgress: (progress: ResealProgress) => void | Promise<void> = () => {}): Promise<Resealed> {
-  let seen = 0
   let resealed = 0
   for (;;) {
+    let seen = 0
     const before = resealed
     const unopened: Unopened[] = []
     for (const collection of Object.keys(SEALED_FIELDS) as SealedCollection[]) {
