@@ -43,7 +43,7 @@ const PROJECTS: Resource<'projects'> = {
     if (before !== null) return { ...next, ...writtenBy }
     if (next.project_id !== undefined && !byOperator) throw new GatewayError('AUTHORIZATION_ERROR', { message: 'Operators alone can choose a project_id: leave it out.', details: { reason: 'project_id_is_given' } })
     const projectId = (next.project_id as string | undefined) ?? slugOf(target, state.randomId(8))
-    if (declared(state, projectId) !== undefined) throw new GatewayError('CONFLICT', { message: 'There is one with this project_id already.', details: { field: 'project_id', reason: 'already_exists' } })
+    if (await declared(state, projectId) !== undefined) throw new GatewayError('CONFLICT', { message: 'There is one with this project_id already.', details: { field: 'project_id', reason: 'already_exists' } })
     return { ...next, ...writtenBy, config: null, project_id: projectId }
   },
   // A key that opens nothing must not wait for a project that is made anew: ids are not, but what is left over is not kept either.
@@ -61,7 +61,7 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
     query: Type.Object({ ...operations.list.query?.properties as Record<string, never>, source: Type.Optional(Type.Enum(['store', 'file'], { description: 'file: those that files declare, which only operators see.' })) }, { additionalProperties: false }),
     async run (call) {
       if (call.query.source !== 'file') return await listOf(call, PROJECTS, {}, (record) => shownProject(call.state, record))
-      const projects = call.principal.customerId === null ? call.state.declaredProjects() : []
+      const projects = call.principal.customerId === null ? await call.state.declaredProjects() : []
       const pagination = { page: 1, perPage: Math.max(projects.length, 1), total: projects.length, totalPages: projects.length === 0 ? 0 : 1, next: null }
       return { status: 200, body: { data: projects.map((one) => shownDeclared(call.state, one)), pagination } }
     }
@@ -69,13 +69,16 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
   ...[operations.create, operations.get, operations.replace, operations.patch, operations.remove].map((operation): Operation => ({
     ...operation,
     async run (call) {
-      const file = call.principal.customerId === null && call.params.id !== undefined ? declared(call.state, call.params.id) : undefined
-      if (file !== undefined) {
+      try {
+        const result = await operation.run(call)
+        return result.body === null ? result : { ...result, body: { ...result.body, ...addressOf(call.state, result.body.project_id as string) } }
+      } catch (error) {
+        const missing = error instanceof GatewayError && error.code === 'NOT_FOUND' && call.principal.customerId === null && call.params.id !== undefined
+        const file = missing ? await declared(call.state, call.params.id ?? '') : undefined
+        if (file === undefined) throw error
         if (operation.method === 'GET') return { status: 200, body: shownDeclared(call.state, file) }
         throw new GatewayError('CONFLICT', { message: 'A file declares this project: change it there.', details: { reason: 'declared_in_file' } })
       }
-      const result = await operation.run(call)
-      return result.body === null ? result : { ...result, body: { ...result.body, ...addressOf(call.state, result.body.project_id as string) } }
     }
   }))
 ]
@@ -96,8 +99,8 @@ function addressOf (state: StatePorts, projectId: string): { source: 'store', ur
   return { source: 'store', url: state.projectUrl(projectId) }
 }
 
-function declared ({ declaredProjects }: StatePorts, projectId: string): DeclaredProject | undefined {
-  return declaredProjects().find(({ project_id: id }) => id === projectId)
+async function declared ({ declaredProjects }: StatePorts, projectId: string): Promise<DeclaredProject | undefined> {
+  return (await declaredProjects()).find(({ project_id: id }) => id === projectId)
 }
 
 function shownDeclared (state: StatePorts, { project_id: projectId, target_url: target }: DeclaredProject): Record<string, unknown> {

@@ -42,5 +42,5 @@ export interface StatePorts {
   /** What speaks against a tenant's target (it may lead inside), as one sentence, or null. Operators' targets are not asked about. */
   refuseTarget (url: URL): Promise<string | null>
   /** The projects that files declare, as they serve now. */
-  declaredProjects (): readonly DeclaredProject[]
+  declaredProjects (): Promise<readonly DeclaredProject[]>
 }
