@@ -70,6 +70,21 @@ function addResource (group: Command, resource: Resource, terminal: Terminal): v
   }
   if (can1('delete')) addAction(group, resource, { name: 'delete', description: 'remove one', method: 'DELETE', path: '', destroys: 'it is removed' }, terminal)
   for (const action of resource.actions) addAction(group, resource, action, terminal)
+  if (resource.name === 'audit') addVerify(group, terminal)
+}
+
+function addVerify (group: Command, terminal: Terminal): void {
+  flags(group.command('verify')).description('read the whole trail, and tell whether a record is missing or was changed (then exit code 1)')
+    .action((options: Flags) => run(terminal, options, async (connection) => {
+      const { body } = await callAdmin(connection, { method: 'GET', path: '/admin/audit/verify' })
+      const { entries, fault } = body as { entries: number, fault: { seq: number, problem: string } | null }
+      if (options.json === true) terminal.print(JSON.stringify(body))
+      else if (fault === null) terminal.print(`${entries} records, none missing and none changed`)
+      if (fault === null) return
+      const what = { missing: 'is missing', chain: 'does not follow the one before it', entry: 'was changed', payload: 'says something else than when it was written' }[fault.problem] ?? fault.problem
+      if (options.json === true) return EXIT.refused
+      throw new CommandError(`record ${fault.seq} of the audit trail ${what}`, 'compare it with a backup, and find out who can write to the store')
+    }))
 }
 
 function addAction (group: Command, resource: Resource, action: Action, terminal: Terminal): void {
@@ -100,11 +115,8 @@ function flags (command: Command): Command {
     .option('--json', "the API's answer as it is")
 }
 
-function run (terminal: Terminal, options: Flags, act: (connection: Connection) => Promise<void>): Promise<void> {
-  return runCommand(terminal, options.json === true, async () => {
-    await act(await findConnection(options, terminal.env))
-    return EXIT.ok
-  }).then((code) => { process.exitCode = code })
+function run (terminal: Terminal, options: Flags, act: (connection: Connection) => Promise<number | void>): Promise<void> {
+  return runCommand(terminal, options.json === true, async () => await act(await findConnection(options, terminal.env)) ?? EXIT.ok).then((code) => { process.exitCode = code })
 }
 
 function show ({ body }: AdminAnswer, { json }: Flags, terminal: Terminal): void {

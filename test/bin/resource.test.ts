@@ -89,6 +89,16 @@ test('resource: asks before something is lost, and without anybody to ask wants 
   t.match(asked, [{ method: 'DELETE', url: '/admin/api-keys/k1' }, { method: 'POST', url: '/admin/api-keys/k2/rotate', body: { overlap: '24h' } }])
 })
 
+test('resource: audit verify ends with 1 where the trail was tampered with, and says where', async (t) => {
+  let fault: unknown = null
+  const { sluice } = await adminPort(t, ({ url }) => url === '/admin/audit/verify' ? [200, { entries: 7, head: 'ab', fault }] : [404, {}])
+  t.match(await sluice('audit', 'verify'), { code: 0, stdout: '7 records, none missing and none changed\n', stderr: '' })
+  fault = { seq: 5, problem: 'missing' }
+  t.match(await sluice('audit', 'verify'), { code: 1, stdout: '', stderr: /^sluice: record 5 of the audit trail is missing \(compare it/ })
+  const told = await sluice('audit', 'verify', '--json')
+  t.strictSame([told.code, JSON.parse(told.stdout)], [1, { entries: 7, head: 'ab', fault }])
+})
+
 test("resource: what the API refuses is told in its words, with what to do", async (t) => {
   const refusals = new Map<string, Answer>([
     ['/admin/plans/a', [412, { error: { code: 'PRECONDITION_FAILED', message: 'It is another revision.', requestId: 'r1' } }]],
