@@ -29,7 +29,7 @@ export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Pr
   const { path, directory, feed, seal, log, everyMs = EVERY_MS } = options
   let written: { seq: number, asOf: number } | null = null
   let failed = false
-  let stopped = false
+  const stop = new AbortController()
   let wake: () => void = () => {}
 
   const write = async (): Promise<void> => {
@@ -46,11 +46,11 @@ export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Pr
     }
   }
   const run = async (): Promise<void> => {
-    while (!stopped) {
+    while (!stop.signal.aborted) {
       const startedAt = performance.now()
       await write()
       const pauseMs = Math.max(everyMs, (performance.now() - startedAt) / SHARE)
-      if (stopped) break
+      if (stop.signal.aborted) break
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, pauseMs)
         timer.unref()
@@ -61,7 +61,7 @@ export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Pr
   }
   const running = run()
   return async () => {
-    stopped = true
+    stop.abort()
     wake()
     await running
   }
