@@ -1,10 +1,13 @@
 import type { AddressInfo } from 'node:net'
 import type { Logger } from '../core/host.js'
+import type { GatewayConfig } from '../core/route.js'
+import type { DeclaredProject } from '../routes/admin/state-ports.js'
 import { renderMetrics } from '../core/observe/render-metrics.js'
 import { buildAdmin } from '../routes/admin.js'
 import { shownFindings } from '../routes/admin/shown-findings.js'
 import type { Fleet, NodeStatus } from './fleet.js'
 import type { NodeStore } from './open-store.js'
+import { createStatePorts } from './state-ports.js'
 import { watchStore, type StoreHealth } from './store-health.js'
 
 /** What the admin port is told by who opens it. */
@@ -14,6 +17,8 @@ export interface AdminPortOptions {
   readonly token: string
   /** The store of this process; null = there is none. */
   readonly store: NodeStore | null
+  /** What the start found; where the serving processes know newer, theirs holds. */
+  readonly started: { readonly root: GatewayConfig, readonly declared: readonly DeclaredProject[] }
   readonly log: Logger
   /** Base address of the error documentation. */
   readonly docs: string | null
@@ -52,7 +57,15 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
     },
     config: () => fleet.describe(),
     reload: () => fleet.reload(),
-    metrics: async () => renderMetrics(await fleet.metrics())
+    metrics: async () => renderMetrics(await fleet.metrics()),
+    state: store === null
+      ? null
+      : createStatePorts({
+        store,
+        root: () => fleet.live()?.root ?? options.started.root,
+        declared: () => fleet.live()?.declared ?? options.started.declared,
+        dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null
+      })
   })
   await app.listen({ host, port: options.port })
   const { port } = app.server.address() as AddressInfo

@@ -173,6 +173,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
 
   return {
     get listeners () { return listeners },
+    live: () => null,
     notReady () {
       if (stopping) return ['the gateway is stopping']
       return [...members].some((member) => member.ready) ? [] : ['no worker is ready']

@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createConfigLoader, type ConfigLoad, type ConfigLoader } from '../core/config/loader.js'
 import { watchFiles, type FileWatcher } from '../core/config/watch.js'
@@ -19,6 +18,7 @@ import { limitHeapGrowth } from './heap-growth.js'
 import { followStore, type FollowedStore } from './follow-store.js'
 import { LiveConfig } from './live-config.js'
 import { openStore, type NodeStore } from './open-store.js'
+import { ownAddresses } from './own-addresses.js'
 import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
 import type { RefusedProject } from './store-projects.js'
 
@@ -81,11 +81,6 @@ export interface StoreStatus {
 const IDLE_GRACE_MS = 1_000
 /** How long clients may take to end their connections after the last answer. */
 const LAST_BYTES_MS = 1_000
-
-/** The addresses under which this machine can be reached. */
-function ownAddresses (): string[] {
-  return Object.values(networkInterfaces()).flatMap((addresses = []) => addresses.map(({ address }) => address))
-}
 
 /** Starts a data node. Throws ConfigError when the configuration can not be used, Error when a port can not be opened. */
 export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {

@@ -1,3 +1,5 @@
+import type { GatewayConfig } from '../core/route.js'
+import type { DeclaredProject } from '../routes/admin/state-ports.js'
 import type { MetricObject } from '../core/observe/metric-object.js'
 import type { StoreStatus } from './data-node.js'
 import type { LastReload, ReloadResult } from './reload-result.js'
@@ -25,6 +27,8 @@ export interface Listener {
 /** The processes that serve, one or many, as the admin port and the signals see them. */
 export interface Fleet {
   readonly listeners: readonly Listener[]
+  /** The settings that serve, and the projects that files declare; null where only other processes know: then what the start found holds. */
+  live (): { root: GatewayConfig, declared: DeclaredProject[] } | null
   /** Why it is not ready; empty = it is. */
   notReady (): string[]
   reload (): Promise<ReloadResult>

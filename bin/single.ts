@@ -1,4 +1,5 @@
 import { startDataNode, type DataNode, type DataNodeOptions } from './data-node.js'
+import type { DeclaredProject } from '../routes/admin/state-ports.js'
 import type { Fleet, NodeStatus } from './fleet.js'
 
 /** Serves from this very process. Throws what `startDataNode` throws. */
@@ -6,6 +7,7 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
   const node = await startDataNode(options)
   return {
     listeners: node.listeners,
+    live: () => ({ root: node.root, declared: declaredIn(node) }),
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
@@ -15,6 +17,13 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
     stop: () => node.stop(),
     kill: () => node.kill()
   }
+}
+
+function declaredIn ({ gateway }: DataNode): DeclaredProject[] {
+  return [...gateway.current?.projects.values() ?? []].filter(({ config }) => config.origin === 'operator-file').map(({ name, config }) => {
+    const [upstream, second] = Object.values(config.upstreams)
+    return { project_id: name, target_url: second === undefined ? upstream?.targets[0]?.url ?? null : null }
+  })
 }
 
 /** What a data node says of itself. */

@@ -75,7 +75,8 @@ async function start (flags: StartFlags): Promise<void> {
       await loader.close()
       fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
-    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, { store, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, {
+      store, started: { root, declared: [...first.hashes.keys()].map((name) => ({ project_id: name, target_url: null })) }, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
     // Before the ready lines: who has read them may send a signal at once.
     const opened = store
     obeySignals(fleet, async () => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Finding } from '../errors.js'
 import type { Egress } from '../lib/egress.js'
 import type { ProjectConfig } from '../route.js'
+import { AUTH_PLUGINS, availableAuthTypes, type AuthType } from './auth-plugins.js'
 import { buildForeignProject } from './foreign-project.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import type { Registry } from './registry.js'
@@ -11,7 +12,7 @@ import { scanRaw } from './scan.js'
 export interface StoredProject {
   readonly project_id: string
   readonly target_url: string | null
-  readonly auth_type: 'api_key' | 'oauth' | 'none'
+  readonly auth_type: AuthType
   readonly config: Readonly<Record<string, unknown>> | null
   readonly written_by: 'operator' | 'tenant'
 }
@@ -24,9 +25,6 @@ export interface StoredProjectSurroundings {
   /** The host names that the project has verified. */
   readonly domains: readonly string[]
 }
-
-/** The plugin by which each `auth_type` is kept. */
-export const AUTH_PLUGINS = { api_key: 'api-key', oauth: 'oauth', none: null } as const satisfies Record<StoredProject['auth_type'], string | null>
 
 /** The host under which every project of the store may be reached. */
 export function baseHostOf (projectId: string, baseDomain: string): string {
@@ -85,9 +83,4 @@ function hostsOf ({ origin, hosts }: ProjectConfig, own: readonly string[]): rea
   if (origin !== 'tenant') return hosts
   const listed = own.filter((host) => hosts.includes(host))
   return listed.length === 0 ? own.slice(0, 1) : listed
-}
-
-/** The ways to authenticate whose plugins are there. */
-export function availableAuthTypes (registry: Registry): StoredProject['auth_type'][] {
-  return (Object.keys(AUTH_PLUGINS) as StoredProject['auth_type'][]).filter((auth) => AUTH_PLUGINS[auth] === null || registry.has(AUTH_PLUGINS[auth]))
 }

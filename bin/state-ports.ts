@@ -1,0 +1,49 @@
+import { lookup } from 'node:dns/promises'
+import { availableAuthTypes } from '../core/config/auth-plugins.js'
+import { compileEgress, targetProblem } from '../core/lib/egress.js'
+import type { GatewayConfig } from '../core/route.js'
+import { plugins } from '../plugins/index.js'
+import type { DeclaredProject, StatePorts } from '../routes/admin/state-ports.js'
+import { createKeyMaker, randomId } from './key-maker.js'
+import type { NodeStore } from './open-store.js'
+import { ownAddresses } from './own-addresses.js'
+
+/** What the endpoints for tenants stand on beside the store. */
+export interface StatePortsOptions {
+  readonly store: NodeStore
+  /** The gateway's settings as they serve now. */
+  root (): GatewayConfig
+  /** The projects that files declare. */
+  declared (): readonly DeclaredProject[]
+  /** The address of the data port. */
+  dataUrl (): string | null
+}
+
+/** Supplies the admin API with the store of this process. */
+export function createStatePorts ({ store: { open, ring }, root, declared, dataUrl }: StatePortsOptions): StatePorts {
+  return {
+    open,
+    keys: createKeyMaker(ring),
+    now: Date.now,
+    randomId,
+    projectUrl (projectId) {
+      const url = dataUrl()
+      if (url === null) return null
+      const { protocol, port } = new URL(url)
+      return `${protocol}//${projectId.toLowerCase()}.${root().baseDomain}${port === '' ? '' : `:${port}`}`
+    },
+    authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
+    refuseTarget: (url) => refuseTarget(url, root().egress.allow),
+    declaredProjects: async () => declared()
+  }
+}
+
+/** What speaks against a target by its text, or by any address that its name has now. A name that is not known yet may be so by the first request. */
+async function refuseTarget (url: URL, allow: readonly string[]): Promise<string | null> {
+  const egress = compileEgress(allow, ownAddresses())
+  const problem = targetProblem(url.href, egress)
+  if (problem !== null) return `${problem.message} (${problem.remedy})`
+  const host = url.hostname.replace(/^\[|\]$/g, '')
+  const addresses = await lookup(host, { all: true }).catch(() => [])
+  return addresses.every(({ address }) => egress.allows(address)) ? null : `"${host}" leads to an address that is not public (name a server that the internet can reach, or ask the operator to add its network to egress.allow)`
+}
