@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { ConfigError, formatFinding } from '../core/errors.js'
 import type { GatewayLogger } from '../core/observe/logger.js'
 import type { MetricObject } from '../core/observe/metric-object.js'
+import type { StoreMetrics } from '../core/observe/store-metrics.js'
 import type { Fleet, Listener, NodeStatus } from './fleet.js'
 import type { ReloadResult } from './reload-result.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
@@ -12,6 +13,8 @@ export interface ClusterOptions {
   readonly start: WorkerStart
   readonly count: number
   readonly log: GatewayLogger
+  /** What is counted of the store of this process, beside those of the workers. */
+  readonly store?: StoreMetrics | null
   /** How often workers are asked whether they live. Default 1 s. */
   readonly pingMs?: number
   /** How long one may be silent before it is replaced. Default 10 s. */
@@ -44,7 +47,7 @@ const STOP_SLACK_MS = 5_000
  * (with the findings) or Error when the first worker can not start.
  */
 export async function createCluster (options: ClusterOptions): Promise<Fleet> {
-  const { log, start, count, pingMs = 1_000, stuckMs = 10_000, startMs = 120_000, backoffMs = 100 } = options
+  const { log, start, count, store = null, pingMs = 1_000, stuckMs = 10_000, startMs = 120_000, backoffMs = 100 } = options
   cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [] })
   const members = new Set<Member>()
   let listeners: readonly Listener[] = []
@@ -190,7 +193,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
       return null
     },
     status: () => everyone<NodeStatus>('status'),
-    metrics: async () => [...await everyone<MetricObject[]>('metrics'), own()],
+    metrics: async () => [...await everyone<MetricObject[]>('metrics'), [...own(), ...store?.collect() ?? []]],
     reopenLogs () { for (const member of members) tell(member, { type: 'reopenLogs' }) },
     async stop () {
       endWatch()

@@ -99,6 +99,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
       await loader.close()
       throw error
     })
+  if (store !== null) metrics.addStore(store.metrics)
   const followed: FollowedStore | null = store === null ? null : followStore(store, log)
   const own = ownAddresses()
   const gateway = new Gateway({

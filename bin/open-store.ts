@@ -1,20 +1,25 @@
 import { existsSync } from 'node:fs'
 import type { Logger } from '../core/host.js'
+import { createStoreMetrics, type StoreMetrics } from '../core/observe/store-metrics.js'
 import type { GatewayConfig } from '../core/route.js'
 import { openDocumentStore } from '../core/state/document-store.js'
 import { checkKeyRing, WrongKeyRingError } from '../core/state/key-ring-check.js'
 import type { KeyRing } from '../core/state/key-ring.js'
 import { KeyRingTextError } from '../core/state/key-ring-text.js'
 import { loadKeyRing } from '../core/state/key-ring-source.js'
+import { observeEngine } from '../core/state/observed-engine.js'
 import { createReopeningEngine } from '../core/state/reopening-engine.js'
 import type { OpenStore } from '../core/state/store.js'
 import { MigrationChangedError, StoreTooNewError, StoreUnavailableError } from '../core/state/store-errors.js'
 import { openMigratedEngine } from './open-engine.js'
+import { createSlowStoreLog, SLOW_STORE_MS } from './slow-store-log.js'
 
 /** The store of a process with the keys of what is secret in it. Whoever opened it closes `open`. */
 export interface NodeStore {
   readonly open: OpenStore
   readonly ring: KeyRing
+  /** What is counted of its calls. */
+  readonly metrics: StoreMetrics
 }
 
 /** What a process opens its store with. */
@@ -34,7 +39,13 @@ export interface OpenStoreOptions {
 export async function openStore ({ state, keys, log }: OpenStoreOptions): Promise<NodeStore | null> {
   const ring = loadRing(state, keys, log)
   if (ring === null) return null
-  const engine = createReopeningEngine(state.kind, () => openMigratedEngine(state), () => { log.info({ store: state.kind }, 'the store is open') })
+  const reopening = createReopeningEngine(state.kind, () => openMigratedEngine(state), () => { log.info({ store: state.kind }, 'the store is open') })
+  const metrics = createStoreMetrics(reopening.pool ?? null)
+  const engine = observeEngine(reopening, {
+    call: ({ operation, collection, outcome, durationMs }) => { metrics.observe(operation, collection ?? '', outcome, durationMs) },
+    slow: createSlowStoreLog(log),
+    slowMs: SLOW_STORE_MS
+  })
   const open = openDocumentStore(engine)
   try {
     await checkKeyRing(open.system, ring)
@@ -46,7 +57,7 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
     }
     log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; what files declare is served, and the store is tried again')
   }
-  return { open, ring }
+  return { open, ring, metrics }
 }
 
 function loadRing (state: GatewayConfig['state'], keys: string | undefined, log: Logger): KeyRing | null {

@@ -73,7 +73,7 @@ async function start (flags: StartFlags): Promise<void> {
     if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, store, loader: { loader, first, readAt }, ...(flags.port === undefined ? {} : { port: flags.port }) })
     else {
       await loader.close()
-      fleet = await createCluster({ count, log, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
+      fleet = await createCluster({ count, log, store: store?.metrics ?? null, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
     const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, {
       store, started: { root, declared: [...first.hashes.keys()].map((name) => ({ project_id: name, target_url: null })) }, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })

@@ -7,6 +7,7 @@ import { createPolledMetrics, type CollectValues } from './polled-metrics.js'
 import { collectProcessMetrics, createLoopDelay } from './process-metrics.js'
 import { createRequestMetrics } from './request-metrics.js'
 import type { RouteStats } from './route-stats.js'
+import type { StoreMetrics } from './store-metrics.js'
 
 /** The gateway's metrics: what the data path counts, and how it is exposed. At most 10 000 series, whatever the configuration. */
 export interface GatewayMetrics {
@@ -20,6 +21,8 @@ export interface GatewayMetrics {
   refused (code: ErrorCode): void
   /** Counts a reload, and how many findings it had. */
   reload (ok: boolean, durationMs: number, findings?: number): void
+  /** Exposes what is counted of the store as well. */
+  addStore (store: StoreMetrics): void
   /** +1 for a client connection that opened, -1 for one that closed. */
   connection (delta: number): void
   /** Adds (or replaces) a gauge that is read at each collection. Several workers' values are added up unless `aggregator` says else. */
@@ -47,6 +50,7 @@ export function createMetrics (config: { buckets: readonly number[] } | false, b
   const requests = createRequestMetrics(sortedBounds(config.buckets, 1000))
   const polled = createPolledMetrics()
   const plugins = createPluginMetricsStore()
+  let store: StoreMetrics | null = null
   const loopDelay = createLoopDelay()
   const refusals = new Map<ErrorCode, number>()
   const reloads = { ok: 0, refused: 0, findings: 0, lastOk: true, lastOkSeconds: Date.now() / 1000, duration: new HistogramCell(Float64Array.from(RELOAD_BOUNDS_MS)) }
@@ -86,6 +90,7 @@ export function createMetrics (config: { buckets: readonly number[] } | false, b
         reloads.refused++
       }
     },
+    addStore (added) { store = added },
     connection (delta) {
       connections.open += delta
       if (delta > 0) connections.total += delta
@@ -93,7 +98,7 @@ export function createMetrics (config: { buckets: readonly number[] } | false, b
     addGauge: (name, help, labels, collect, aggregator = 'sum') => { polled.add({ name, help, labels, collect, type: 'gauge', aggregator }) },
     addCounter: (name, help, labels, collect) => { polled.add({ name, help, labels, collect, type: 'counter', aggregator: 'sum' }) },
     forPlugin: plugins.forPlugin,
-    toJSON: async () => [...own(), ...await requests.collect(), ...polled.collect(), ...plugins.collect(), ...loopDelay.collect(), ...await collectProcessMetrics()],
+    toJSON: async () => [...own(), ...await requests.collect(), ...polled.collect(), ...plugins.collect(), ...store?.collect() ?? [], ...loopDelay.collect(), ...await collectProcessMetrics()],
     close: () => { loopDelay.close() }
   }
 }
@@ -115,6 +120,7 @@ const DISABLED: GatewayMetrics = {
   release () {},
   refused () {},
   reload () {},
+  addStore () {},
   connection () {},
   addGauge () {},
   addCounter () {},

@@ -57,5 +57,7 @@ export interface DocumentEngine {
   /** Removes the settings from `fromKey` (included) to `toKey` (not included), compared as bytes of UTF-8. */
   removeMeta (fromKey: string, toKey: string): Promise<void>
   ping (): Promise<void>
+  /** The connections that are open and those of them in use, where an engine has connections. */
+  pool? (): { readonly open: number, readonly used: number }
   close (): Promise<void>
 }

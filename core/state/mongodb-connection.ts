@@ -49,6 +49,8 @@ export interface MongoConnection {
    */
   bounded<T> (act: (inTime: () => void) => Promise<T>, ms?: number): Promise<T>
   ping (): Promise<void>
+  /** The connections that are open, less those that watch over the servers, and those of them in use. */
+  pool (): { readonly open: number, readonly used: number }
   close (): Promise<void>
 }
 
@@ -62,6 +64,11 @@ export const MAJORITY = { readConcern: { level: 'majority' } } as const
 export function openMongoConnection (options: MongoOptions): MongoConnection {
   const { url, timeoutMs = 800, reportsFrom = 'primary' } = options
   const client = connect(url, timeoutMs, options.poolSize ?? 20)
+  const pool = { open: 0, used: 0 }
+  client.on('connectionCreated', () => { pool.open++ })
+  client.on('connectionClosed', () => { pool.open-- })
+  client.on('connectionCheckedOut', () => { pool.used++ })
+  client.on('connectionCheckedIn', () => { pool.used-- })
   const db = client.db(options.database ?? (/^mongodb(?:\+srv)?:\/\/[^/]+\/[^?]/.test(url) ? undefined : 'sluice'))
   const collections: MongoCollections = {
     records: db.collection('records'), sequence: db.collection('sequence'), usage: db.collection('usage'), leases: db.collection('leases'), settings: db.collection('settings')
@@ -104,6 +111,7 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
     reportsFrom,
     bounded,
     ping: () => bounded(async () => { await db.command({ ping: 1 }) }),
+    pool: () => ({ ...pool }),
     async close () {
       closed = true
       await client.close()

@@ -36,6 +36,7 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
     ...createLeasesAndSettings(connection),
     onChange: changes.onChange,
     ping: () => connection.ping(),
+    pool: () => connection.pool(),
     async close () {
       changes.close()
       sequence.close()

@@ -75,6 +75,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     setMeta: (key, value, expected) => timed('setMeta', 'settings', nothing, () => engine.setMeta(key, value, expected)),
     removeMeta: (fromKey, toKey) => timed('removeMeta', 'settings', nothing, () => engine.removeMeta(fromKey, toKey)),
     ping: () => timed('ping', null, nothing, () => engine.ping()),
+    ...(engine.pool === undefined ? {} : { pool: engine.pool }),
     close: () => engine.close()
   }
 }

@@ -70,6 +70,7 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     setMeta: async (...args) => await (await ready()).setMeta(...args),
     removeMeta: async (...args) => { await (await ready()).removeMeta(...args) },
     ping: async () => { await (await ready()).ping() },
+    ...(name === 'mongodb' ? { pool: () => engine?.pool?.() ?? { open: 0, used: 0 } } : {}),
     async close () {
       closed = true
       await opening?.catch(() => {})

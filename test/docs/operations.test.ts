@@ -8,6 +8,7 @@ import { loadConfig } from '../../core/config/load.js'
 import { buildRegistry } from '../../core/config/registry.js'
 import { createLogger } from '../../core/observe/logger.js'
 import type { MetricObject } from '../../core/observe/metric-object.js'
+import { createStoreMetrics } from '../../core/observe/store-metrics.js'
 import type { GatewayConfig } from '../../core/route.js'
 import { plugins } from '../../plugins/index.js'
 import { codesIn, readDocument, tablesUnder } from '../fixtures/documents.js'
@@ -34,6 +35,9 @@ async function boot (t: Test): Promise<{ node: DataNode, url: string, log: strin
 /** What `cluster.ts` adds to what its workers tell. */
 const OF_A_CLUSTER = ['sluice_workers gauge ', 'sluice_worker_replacements_total counter ']
 
+/** What a store with connections adds. */
+const OF_MONGODB = ['sluice_store_connections gauge state']
+
 test('operations.md: the metrics that it lists are those that are exposed, with their types and labels', async (t) => {
   const { node, url } = await boot(t)
   t.equal((await fetch(`${url}/a`, { method: 'POST', body: 'x' })).status, 200)
@@ -44,10 +48,12 @@ test('operations.md: the metrics that it lists are those that are exposed, with 
   await node.kill()
   const [table = []] = tablesUnder(document, 'Metrics')
   const listed = table.map(([name = '', type = '', labels = '']) => `${codesIn(name)[0]} ${type} ${codesIn(labels).sort().join()}`)
-  t.same(listed.filter((line) => !OF_A_CLUSTER.includes(line)).sort(), exposed.sort())
+  t.same(listed.filter((line) => !OF_A_CLUSTER.includes(line) && !OF_MONGODB.includes(line)).sort(), exposed.sort())
   const cluster = readFileSync(new URL('../../../bin/cluster.ts', import.meta.url), 'utf8')
   t.same([...cluster.matchAll(/name: '(sluice_\w+)'.*type: '(\w+)'/g)].map(([, name, type]) => `${name} ${type} `), OF_A_CLUSTER)
   t.same(listed.filter((line) => OF_A_CLUSTER.includes(line)), OF_A_CLUSTER)
+  const [pool] = createStoreMetrics(() => ({ open: 1, used: 0 })).collect()
+  t.same(listed.filter((line) => OF_MONGODB.includes(line)), pool === undefined ? [] : [`${pool.name} ${pool.type} ${labelsOf(pool).join()}`])
 })
 
 test('operations.md: the fields of an access-log record are those that it lists', async (t) => {

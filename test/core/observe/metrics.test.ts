@@ -4,6 +4,7 @@ import type { ErrorCode } from '../../../core/errors.js'
 import { createMetrics, createPluginMetrics, type GatewayMetrics } from '../../../core/observe/metrics.js'
 import type { MetricObject } from '../../../core/observe/metric-object.js'
 import { METRICS_CONTENT_TYPE, renderMetrics } from '../../../core/observe/render-metrics.js'
+import { busyStore } from '../../fixtures/busy-store.js'
 import { lintFamilies, parseExposition, type Family } from '../../fixtures/exposition.js'
 
 const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
@@ -171,6 +172,7 @@ test('metrics: 10 000 projects of 10 routes stay below 10 000 series, and nothin
     const metrics = made(t, buckets)
     exercise(metrics)
     metrics.addGauge('sluice_many', 'Many.', ['target'], () => Array.from({ length: 5000 }, (_, n) => [[`t${n}`], 1] as const))
+    metrics.addStore(busyStore())
     const plugin = createPluginMetrics(metrics, 'many')
     for (let n = 0; n < 5; n++) {
       const counter = plugin.counter(`c${n}`, 'Many.', ['key'])
@@ -196,6 +198,7 @@ test('metrics: 10 000 projects of 10 routes stay below 10 000 series, and nothin
     t.equal(sum('sluice_upstream_duration_seconds_count'), requests - 2)
     t.equal(sum('sluice_response_bytes_total'), (requests - 4) * 20 + 270)
     t.equal(sum('sluice_many'), 5000)
+    t.equal(sum('sluice_store_calls_total'), 2000)
     t.equal(sum('sluice_plugin_many_c0_total'), 1000)
     t.equal(families.get('sluice_plugin_many_c0_total')?.samples.length, 101)
     t.equal(value(families, 'sluice_plugin_many_c0_total', { key: 'other' }), 900)

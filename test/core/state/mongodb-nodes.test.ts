@@ -55,7 +55,7 @@ test('mongodb: a write of one node is seen by the other within a second', { skip
     await delay(50)
   }
   const acknowledged: [string, number][] = []
-  for (let index = 0; index < 200; index++) {
+  for (let index = 0; index < 100; index++) {
     await writer.store.plans.insert('acme', plan(`p${index}`))
     acknowledged.push([`p${index}`, performance.now()])
     await delay(5)
@@ -78,4 +78,21 @@ test('mongodb: many nodes that write at once leave no gap and no double number',
   t.equal(changes.length, 200)
   t.equal(new Set(changes.map(({ seq }) => seq)).size, 200)
   t.equal(changes.at(-1)?.seq, 200, 'nothing failed, so no number is missing')
+})
+
+test('mongodb: the pool tells how many connections are open and in use, up to its size', { skip }, async (t) => {
+  const engine = await openMongoEngine({ url: url ?? '', database: mongoDatabase(t, url ?? ''), poolSize: 3 })
+  const calls = Array.from({ length: 30 }, () => engine.ping())
+  let most = { open: 0, used: 0 }
+  const watching = setInterval(() => {
+    const { open, used } = engine.pool?.() ?? most
+    most = { open: Math.max(most.open, open), used: Math.max(most.used, used) }
+  }, 1)
+  await Promise.all(calls)
+  clearInterval(watching)
+  t.ok(most.open <= 3 && most.used <= 3, `${most.open} open, ${most.used} used at most`)
+  t.match(engine.pool?.(), { used: 0 })
+  t.ok((engine.pool?.().open ?? 0) > 0)
+  await engine.close()
+  t.same(engine.pool?.(), { open: 0, used: 0 })
 })
