@@ -70,12 +70,22 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
     let begun: Omit<ProjectConfig, 'routes'> | null = null
     let gathered: RouteConfig[] = []
     let last = false
+    // The next batch is always asked for before the one at hand is worked on: its way here, and what the other thread does for it, cost no time of their own.
+    const ask = (): Promise<FromConfigThread> => {
+      if (id !== current) throw superseded()
+      const asked = thread.ask({ type: 'next', id })
+      // Where the batch before ends it all, nobody is there to hear what becomes of this one.
+      asked.catch(() => {})
+      return asked
+    }
     try {
+      let coming = ask()
       while (!last) {
-        if (id !== current) throw superseded()
-        const answer = await thread.ask({ type: 'next', id })
+        const answer = await coming
         if (id !== current) throw superseded()
         if (answer.type !== 'projects') throw unexpected(answer)
+        last = answer.last
+        if (!last) coming = ask()
         const startedAt = performance.now()
         const complete: LoadedProject[] = []
         for (const { name, hash, config, routes, last: whole } of answer.parts) {
@@ -88,7 +98,6 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
           if (begun === null) throw unexpected(answer)
           if (whole) complete.push({ name, hash, config: { ...begun, routes: gathered } })
         }
-        last = answer.last
         if (complete.length > 0) yield complete
         if (paced && !last) await setTimeout(Math.min(LONGEST_PAUSE_MS, PAUSE_PER_WORK * (performance.now() - startedAt)))
       }
