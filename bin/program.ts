@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { Command } from 'commander'
 import { closest } from '../core/lib/closest.js'
+import { addBackup } from './commands/backup.js'
 import { addCheck } from './commands/check.js'
 import { addCompletion } from './commands/completion.js'
 import { addEcho } from './commands/echo.js'
@@ -30,7 +31,7 @@ Examples:
   sluice explain GET http://127.0.0.1:8080/echo/x   which route serves a request, and why
 
 Exit codes: 0 done · 1 refused: the configuration can not be used, or what was asked for can not be done · 2 called wrongly · 3 requests were cut off`)
-  for (const add of [addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addMigrate, addPlugin, addSchema]) add(program, terminal)
+  for (const add of [addBackup, addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addMigrate, addPlugin, addSchema]) add(program, terminal)
   addResources(program, terminal)
   addStart(program)
   tellUnknown(program)

@@ -1,6 +1,7 @@
 import { ConfigError } from '../core/errors.js'
 import type { GatewayConfig } from '../core/route.js'
 import { openDocumentStore } from '../core/state/document-store.js'
+import type { DocumentEngine } from '../core/state/document-engine.js'
 import type { OpenStore } from '../core/state/store.js'
 import { CommandError, runCommand } from './command.js'
 import { loadForCommand } from './compile-config.js'
@@ -16,14 +17,15 @@ export interface StoreCommandFlags {
 }
 
 /** Opens the store that a configuration names, without a gateway, and closes it behind `act`; gives the exit code. `create`: it may be made. */
-export function runStoreCommand (terminal: Terminal, { config, env, json }: StoreCommandFlags, create: boolean, act: (open: OpenStore, place: string, state: GatewayConfig['state']) => Promise<number>): Promise<number> {
+export function runStoreCommand (terminal: Terminal, { config, env, json }: StoreCommandFlags, create: boolean, act: (open: OpenStore, place: string, state: GatewayConfig['state'], engine: DocumentEngine) => Promise<number>): Promise<number> {
   return runCommand(terminal, json === true, async () => {
     const { root: { state }, findings } = await loadForCommand(config, environmentOf(env), terminal.env)
     if (findings.length > 0) throw new ConfigError(findings)
     try {
-      const open = openDocumentStore(await openEngine(state, { create }))
+      const engine = await openEngine(state, { create })
+      const open = openDocumentStore(engine)
       // The address of a database may hold a password.
-      try { return await act(open, state.kind === 'embedded' ? state.path : 'mongodb', state) } finally { await open.close() }
+      try { return await act(open, state.kind === 'embedded' ? state.path : 'mongodb', state, engine) } finally { await open.close() }
     } catch (error) {
       throw refusalOf(error) ?? error
     }

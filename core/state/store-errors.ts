@@ -70,3 +70,14 @@ export class MigrationChangedError extends Error {
     this.version = version
   }
 }
+
+/** A file can not be restored: it is torn, was changed, is no backup, or the store has something already. Nothing was written. */
+export class BackupError extends Error {
+  readonly path: string
+
+  constructor (path: string, problem: string) {
+    super(`${path}: ${problem}`)
+    this.name = 'BackupError'
+    this.path = path
+  }
+}
