@@ -7,6 +7,7 @@ import { addAdminEndpoints } from './admin/endpoints.js'
 import { createErrorReplies, setCommonHeaders } from './admin/error-replies.js'
 import { createFindPrincipal } from './admin/find-principal.js'
 import { takeJsonBodies } from './admin/json-body.js'
+import { addOpenApi } from './admin/open-api.js'
 import { OPERATIONS } from './admin/operations.js'
 import type { AdminPorts } from './admin/ports.js'
 
@@ -52,6 +53,7 @@ export function buildAdmin (ports: AdminPorts): FastifyInstance {
   if (state !== null && state !== undefined) {
     void app.register(async (scope) => {
       takeJsonBodies(scope)
+      await addOpenApi(scope, errors)
       addOperations(scope, OPERATIONS, state, ports.logger)
     })
   }

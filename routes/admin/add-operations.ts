@@ -4,6 +4,7 @@ import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
 import { audited } from './audited.js'
 import { isUnchanged, tagOf } from './entity-tag.js'
+import { describeOperation } from './describe-operation.js'
 import { createIdempotency, type Idempotency } from './idempotency.js'
 import type { Call, Operation, Result } from './operation.js'
 import { createReach } from './reach.js'
@@ -35,6 +36,7 @@ export function addOperations (scope: FastifyInstance, operations: readonly Oper
       method: operation.method,
       url: operation.url,
       config: { permission: operation.permission, operation },
+      schema: describeOperation(operation),
       handler: async (request, reply) => {
         try {
           return await answer(operation, checks, { state, logger, idempotency }, request, reply)

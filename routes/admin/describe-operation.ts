@@ -1,0 +1,63 @@
+import type { FastifySchema } from 'fastify'
+import { Type, type TSchema } from 'typebox'
+import { ERROR_CODES, type ErrorCode } from '../../core/errors.js'
+import type { Operation } from './operation.js'
+
+/** The body of every error. */
+const ERROR = Type.Object({
+  error: Type.Object({ code: Type.String(), message: Type.String(), details: Type.Object({}, { additionalProperties: true }), requestId: Type.String(), timestamp: Type.String(), docs: Type.String() })
+})
+
+const ALWAYS: readonly ErrorCode[] = ['VALIDATION_ERROR', 'AUTHENTICATION_ERROR', 'AUTHORIZATION_ERROR', 'RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE']
+const WITH_BODY: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
+const WITH_KEY: readonly ErrorCode[] = ['CONFLICT']
+
+/** An operation as Fastify's plugins for documents take it. */
+export function describeOperation ({ id, method, url, summary, permission, body, query, answer, status, errors = [] }: Operation): FastifySchema {
+  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...errors])
+  const refusals = [...codes].map((code) => [ERROR_CODES[code].status, { ...ERROR, description: `${code}: ${ERROR_CODES[code].message}` }] as const)
+  const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
+  return {
+    operationId: id,
+    summary,
+    description: `Needs \`${permission}\`.`,
+    tags: [url.split('/')[2] ?? 'projects'],
+    security: [{ token: [] }],
+    ...body === undefined ? {} : { body: { ...body, examples: [exampleOf(body)] } },
+    ...query === undefined ? {} : { querystring: query },
+    ...parameters.length === 0 ? {} : { params: Type.Object(Object.fromEntries(parameters.map((name) => [name, Type.String()]))) },
+    ...method === 'POST' ? { headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }) } : {},
+    response: {
+      [status]: answer === null ? { type: 'null', description: 'It is done.' } : { ...answer, description: status === 201 ? 'What was made.' : 'What there is.', examples: [exampleOf(answer)] },
+      ...Object.fromEntries(refusals)
+    }
+  } as FastifySchema
+}
+
+const BY_FORMAT: Readonly<Record<string, string>> = {
+  'date-time': '2027-01-31T00:00:00.000Z', 'date': '2026-11-26', 'email': 'ada@example.com', 'cidr': '10.1.0.0/16', 'rate': '1000/h', 'duration-text': '24h'
+}
+const BY_NAME: Readonly<Record<string, string>> = {
+  target_url: 'https://api.example.com', url: 'http://api-example-com-k3x9q2ab.localhost:8080', project_id: 'api-example-com-k3x9q2ab', customer_id: 'acme', prefix: 'ak_live_Xq81mZ0a', name: 'laptop',
+  api_key: 'ak_live_…', secret: 'sk_…', token: 'st_…'
+}
+
+/** What a schema allows, as an example: needed and optional fields, the first of several values. */
+export function exampleOf (schema: TSchema, name = ''): unknown {
+  const node = schema as { type?: string, enum?: unknown[], anyOf?: TSchema[], default?: unknown, format?: string, properties?: Record<string, TSchema>, patternProperties?: Record<string, TSchema>, items?: TSchema, minimum?: number }
+  if (node.default !== undefined) return node.default
+  if (node.enum !== undefined) return node.enum[0]
+  if (node.anyOf !== undefined) return exampleOf(node.anyOf[0] as TSchema, name)
+  switch (node.type) {
+    case 'object': {
+      const [pattern] = Object.values(node.patternProperties ?? {})
+      if (pattern !== undefined) return { requests: exampleOf(pattern, 'requests') }
+      return Object.fromEntries(Object.entries(node.properties ?? {}).map(([key, one]) => [key, exampleOf(one, key)]))
+    }
+    case 'array': return node.items === undefined ? [] : [exampleOf(node.items, name)]
+    case 'boolean': return true
+    case 'integer': case 'number': return node.minimum ?? 1
+    case 'null': return null
+    default: return BY_FORMAT[node.format ?? ''] ?? BY_NAME[name] ?? (name.endsWith('_id') ? `${name.slice(0, 3)}_0f3k2m8v1x9q4z7b5c6d` : 'text')
+  }
+}

@@ -1,0 +1,84 @@
+import fc from 'fast-check'
+import { test } from 'tap'
+import type { TSchema } from 'typebox'
+import { Value } from 'typebox/value'
+import { ERROR_CODES } from '../../../core/errors.js'
+import { exampleOf } from '../../../routes/admin/describe-operation.js'
+import { OPERATIONS } from '../../../routes/admin/operations.js'
+import { openAdminApi } from '../../fixtures/admin-api.js'
+
+interface Described { operationId: string, summary: string, parameters?: { name: string, in: string }[], requestBody?: { content: Record<string, { example?: unknown, examples?: unknown, schema: { examples?: unknown[] } }> }, responses: Record<string, { description: string }> }
+
+test('openapi: the document has every operation, with its parameters, an example, and the codes that it may answer', async (t) => {
+  const { ask } = await openAdminApi(t)
+  const answer = await ask('GET', '/admin/openapi.json')
+  t.equal(answer.status, 200)
+  const { openapi, paths } = JSON.parse(answer.text) as { openapi: string, paths: Record<string, Record<string, Described>> }
+  t.equal(openapi, '3.1.0')
+  const described = Object.entries(paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, one]) => ({ name: `${method.toUpperCase()} ${path}`, one })))
+  t.same(described.map(({ name }) => name).sort(), OPERATIONS.map(({ method, url }) => `${method} ${url.replace(/:(\w+)/g, '{$1}')}`).sort())
+  const known = new Set(Object.values(ERROR_CODES).map(({ status }) => String(status)))
+  for (const { name, one } of described) {
+    for (const status of ['400', '401', '403', '429', '503']) t.ok(one.responses[status], `${name} may answer ${status}`)
+    t.ok(Object.keys(one.responses).every((status) => status.startsWith('2') || known.has(status)))
+    for (const [, parameter] of name.matchAll(/\{(\w+)\}/g)) t.ok(one.parameters?.some((given) => given.name === parameter && given.in === 'path'), `${name} has ${parameter!}`)
+    if (one.requestBody !== undefined) t.ok(Object.values(one.requestBody.content).every(({ example, examples, schema }) => (example ?? examples ?? schema.examples) !== undefined), `${name} has an example`)
+  }
+  t.equal(new Set(described.map(({ one }) => one.operationId)).size, described.length)
+})
+
+test('openapi: what operations answer is what their schemas say', async (t) => {
+  const { ask } = await openAdminApi(t)
+  const answers = new Map<string, string>()
+  const made: Record<string, string> = {}
+  const bodies: Record<string, object> = {
+    'quick-start': { target_url: 'https://x.example' }, 'accounts.create': { name: 'x' }, 'projects.create': { target_url: 'https://x.example' }, 'consumers.create': { name: 'x' }, 'plans.create': { name: 'x', limits: { requests: '1/s' } }, 'users.create': { email: 'a@x.example' },
+    'teams.create': { name: 'x' }, 'tokens.create': { name: 'x', role: 'auditor' }, 'accounts.replace': { name: 'y' }, 'projects.replace': { target_url: 'https://y.example' }, 'consumers.replace': { name: 'y' }, 'plans.replace': { name: 'y', limits: {} }, 'users.replace': { email: 'b@x.example' }, 'teams.replace': { name: 'y' },
+    'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' }
+  }
+  const order = (id: string): number => /create$|^quick/.test(id) ? 0 : /members.add/.test(id) ? 1 : /regenerate/.test(id) ? 2 : /rotate/.test(id) ? 3 : /members.remove/.test(id) ? 4 : /delete$/.test(id) ? (/^plans|^tokens|^api/.test(id) ? 6 : /^projects|^users|^consumers/.test(id) ? 7 : /^teams/.test(id) ? 6 : 8) : /revoke|deactivate/.test(id) ? 5 : 4
+  // Within one step a key comes after what it refers to.
+  const later = (id: string): number => id === 'api-keys.create' ? 1 : 0
+  for (const { id, method, url, status, answer } of [...OPERATIONS].sort((a, b) => order(a.id) - order(b.id) || later(a.id) - later(b.id))) {
+    const kind = url.split('/')[2] ?? ''
+    const path = url.replace(':id', made[kind] ?? 'none').replace(':member', made['member'] ?? 'none')
+    const body = id === 'api-keys.create' ? { project_id: made['projects'] } : id === 'teams.members.add' ? { user_id: made['users'], role: 'auditor' } : bodies[id]
+    if (id === 'audit.get') made['audit'] = String((await ask('GET', '/admin/audit')).body.data[0]!['audit_id'])
+    const given = await ask(method, id === 'audit.get' ? url.replace(':id', made['audit']!) : path, { body: body ?? (method === 'GET' || method === 'DELETE' ? undefined : {}) })
+    t.equal(given.status, status, `${id} ${path}: ${given.text.slice(0, 300)}`)
+    if (answer !== null && given.status === status) t.same([...Value.Errors(answer as TSchema, given.body)].map((error) => JSON.stringify(error)), [], id)
+    answers.set(id, given.text)
+    const idField = Object.keys(given.body ?? {}).find((name) => name.endsWith('_id'))
+    if (id.endsWith('.create') && idField !== undefined) made[kind] = String(given.body[idField])
+    if (id === 'teams.members.add') made['member'] = String(given.body['membership_id'])
+  }
+  t.equal(answers.size, OPERATIONS.length)
+})
+
+test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the one shape', async (t) => {
+  const { ask, logged } = await openAdminApi(t)
+  await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: 'https://x.example' } })
+  const scalar = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.constantFrom('$ne', '__proto__', 'one', 'local', '2027-01-01T00:00:00Z', '1/s', '10.0.0.0/8', 'https://x.example', 'operator', 'active'))
+  const anything = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }), fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('$ne', '$where', 'a.b', '__proto__', 'constructor')), scalar, { maxKeys: 3 }))
+  let [sent, good] = [0, 0]
+  for (const { id, method, url, body, query } of OPERATIONS) {
+    const example = body === undefined ? {} : exampleOf(body) as Record<string, unknown>
+    const bodyOf = fc.oneof(
+      // The example with some of its fields changed or left out, and anything at all.
+      fc.tuple(fc.dictionary(fc.constantFrom(...Object.keys(example), 'unknown'), anything, { maxKeys: 2 }), fc.subarray(Object.keys(example))).map(([changed, kept]) => ({ ...Object.fromEntries(kept.map((name) => [name, example[name]])), ...changed })),
+      anything
+    )
+    const queryOf = fc.dictionary(fc.constantFrom(...Object.keys(query?.properties ?? {}), 'unknown', 'a[$gt]'), fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('1', '0', '-1', '1e9', 'true', 'created_at', 'asc', 'active,x', '2026-11-01', '2026-11-01T00:00:00Z', 'name')), { maxKeys: 2 })
+    const param = fc.oneof(fc.constantFrom('one', 'local', 'aud_000000000001', '__proto__', '..', '%00'), fc.string({ minLength: 1, unit: 'binary' }).map((text) => encodeURIComponent(text.replace(/\p{Surrogate}/gu, ''))).filter((text) => text !== ''))
+    await fc.assert(fc.asyncProperty(bodyOf, queryOf, param, async (sentBody, sentQuery, sentParam) => {
+      const search = method === 'GET' ? `?${new URLSearchParams(sentQuery as Record<string, string>).toString()}` : ''
+      const { status, text, body: given } = await ask(method, url.replace(':id', sentParam).replace(':member', sentParam) + search, method === 'GET' ? {} : method === 'DELETE' ? {} : { body: JSON.stringify(sentBody) })
+      sent++
+      if (status < 400) good++
+      if (status >= 500 || status < 200 || (status >= 400 && typeof given?.error?.code !== 'string')) throw new Error(`${id}: ${status} ${text.slice(0, 300)}`)
+    }), { numRuns: 25 })
+  }
+  t.ok(sent >= OPERATIONS.length * 25, `${sent} requests, ${good} of them good`)
+  t.ok(good > 50, 'some get through')
+  t.strictSame(logged.filter(({ level }) => level === 'error'), [], 'nothing failed inside')
+})
