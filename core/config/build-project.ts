@@ -11,7 +11,6 @@ import { listOf } from './describe-schema.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import { ProjectSchema, RouteSchema, UpstreamSchema, type RawProject, type RawRoute } from './schema.js'
 import { NAME_PATTERN } from './schema-fields.js'
-import { redact } from './secrets.js'
 import { validateLanguage } from './validate.js'
 
 /** A project that is ready to be compiled. */
@@ -19,8 +18,6 @@ export interface BuiltProject {
   readonly config: ProjectConfig
   /** Of all that the project is made of: its text, the files that it names, its authors' plugins. */
   readonly hash: string
-  /** As it was written, secrets masked. */
-  readonly shown: Raw
   /** Whether it depends on nothing but its raw value, so that the same value gives the same project. */
   readonly selfContained: boolean
 }
@@ -82,7 +79,6 @@ export function buildProject (name: string, raw: Raw, context: BuildContext): Bu
   return {
     config,
     hash: createHash('sha256').update(JSON.stringify([origin, name, raw, texts, authored])).digest('base64url'),
-    shown: redact(raw, originals),
     selfContained: texts.length === 0 && authored.length === 0
   }
 }

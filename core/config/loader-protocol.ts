@@ -23,7 +23,7 @@ export interface LoadOutcome {
   /** Authors' plugins by their file: what was checked, and therefore what has to be imported. */
   authorPlugins: ReadonlyMap<string, AuthorPluginBundle>
   /** The configuration as it is written, environment laid over, secrets masked. */
-  source: unknown
+  readonly source: unknown
   /** Finds where a path of this configuration is written. */
   locate (path: ConfigPath): Position | null
 }
