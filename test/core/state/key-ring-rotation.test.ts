@@ -6,15 +6,26 @@ import { newRingContent } from '../../../core/state/key-ring-text.js'
 import { createKeyRing, keyIdOf, type KeyRing, type RingContent } from '../../../core/state/key-ring.js'
 import type { Credential, Sealed } from '../../../core/state/records.js'
 import { countKeyUse, resealStore } from '../../../core/state/reseal.js'
+import { openMongoEngine } from '../../../core/state/mongodb-engine.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
 import type { OpenStore } from '../../../core/state/store.js'
+import { mongoDatabase } from '../../fixtures/mongo-database.js'
+import { service } from '../../fixtures/services.js'
 import { credential } from '../../fixtures/store-records.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 
 const PLACE = { collection: 'credentials', field: 'secret' }
 
-async function openStore (t: Test): Promise<OpenStore> {
-  const store = openDocumentStore(await openSqliteEngine({ path: tempDir(t) }))
+type Engine = 'embedded' | 'mongodb'
+
+const { url, skip } = service('mongodb')
+
+const ENGINES: readonly { engine: Engine, skip: string | false }[] = [{ engine: 'embedded', skip: false }, { engine: 'mongodb', skip }]
+
+async function openStore (t: Test, engine: Engine = 'embedded'): Promise<OpenStore> {
+  const store = openDocumentStore(engine === 'embedded'
+    ? await openSqliteEngine({ path: tempDir(t) })
+    : await openMongoEngine({ url: url ?? '', database: mongoDatabase(t, url ?? '') }))
   t.teardown(() => store.close())
   return store
 }
@@ -51,66 +62,68 @@ test('key-ring-edit: a key is prepared, then used; the active one can not be tak
   t.end()
 })
 
-test('reseal: seals every value anew for its own tenant and leaves the rest of the record', async (t) => {
-  const content = newRingContent()
-  const old = ringOf(content)
-  const ring = ringOf(withNewestActive(content, 'encryption'))
-  const store = await openStore(t)
-  const before: Credential[] = []
-  for (let index = 0; index < 300; index++) before.push(await insert(store, old, `acme${index % 3}`, `k${String(index).padStart(3, '0')}`, index % 10 === 0 ? { secret: null } : {}))
-  t.strictSame([...await countKeyUse(store.system)].sort(), [[content.encryption.active, 270], [content.peppers.active, 300]].sort())
-  const progress: number[] = []
-  const result = await resealStore(store, ring, ({ resealed }) => { progress.push(resealed) })
-  t.match(result, { resealed: 270, unopened: [] })
-  t.equal(progress.at(-1), 270)
-  const after = await all(store)
-  t.equal(after.length, 300)
-  for (const record of after) {
-    const { secret, rev, updated_at: _, ...rest } = record
-    const { secret: secretBefore, rev: revBefore, updated_at: __, ...restBefore } = before.find((one) => one.credential_id === record.credential_id)!
-    t.strictSame(rest, restBefore)
-    t.equal(rev, secretBefore === null ? revBefore : revBefore + 1)
-    if (secret === null) continue
-    t.equal(keyIdOf(secret), ring.content().encryption.active)
-    t.equal(ring.open(record.customer_id, PLACE, secret), `secret of ${record.credential_id}`)
-  }
-  t.match(await resealStore(store, ring), { resealed: 0, unopened: [] }, 'a second time there is nothing to do')
-  t.strictSame([...await countKeyUse(store.system)].sort(), [[ring.content().encryption.active, 270], [content.peppers.active, 300]].sort())
-})
+for (const { engine, skip } of ENGINES) {
+  test(`reseal (${engine}): seals every value anew for its own tenant and leaves the rest of the record`, { skip }, async (t) => {
+    const content = newRingContent()
+    const old = ringOf(content)
+    const ring = ringOf(withNewestActive(content, 'encryption'))
+    const store = await openStore(t, engine)
+    const before: Credential[] = []
+    for (let index = 0; index < 120; index++) before.push(await insert(store, old, `acme${index % 3}`, `k${String(index).padStart(3, '0')}`, index % 10 === 0 ? { secret: null } : {}))
+    t.strictSame([...await countKeyUse(store.system)].sort(), [[content.encryption.active, 108], [content.peppers.active, 120]].sort())
+    const progress: number[] = []
+    const result = await resealStore(store, ring, ({ resealed }) => { progress.push(resealed) })
+    t.match(result, { resealed: 108, unopened: [] })
+    t.equal(progress.at(-1), 108)
+    const after = await all(store)
+    t.equal(after.length, 120)
+    for (const record of after) {
+      const { secret, rev, updated_at: _, ...rest } = record
+      const { secret: secretBefore, rev: revBefore, updated_at: __, ...restBefore } = before.find((one) => one.credential_id === record.credential_id)!
+      t.strictSame(rest, restBefore)
+      t.equal(rev, secretBefore === null ? revBefore : revBefore + 1)
+      if (secret === null) continue
+      t.equal(keyIdOf(secret), ring.content().encryption.active)
+      t.equal(ring.open(record.customer_id, PLACE, secret), `secret of ${record.credential_id}`)
+    }
+    t.match(await resealStore(store, ring), { resealed: 0, unopened: [] }, 'a second time there is nothing to do')
+    t.strictSame([...await countKeyUse(store.system)].sort(), [[ring.content().encryption.active, 108], [content.peppers.active, 120]].sort())
+  })
 
-test('reseal: a record that changes meanwhile keeps its change, and one that goes stays gone', async (t) => {
-  const content = newRingContent()
-  const old = ringOf(content)
-  const ring = ringOf(withNewestActive(content, 'encryption'))
-  const store = await openStore(t)
-  for (const id of ['changed', 'gone', 'sealed', 'late', 'quiet']) await insert(store, old, 'acme', id)
-  let passes = 0
-  const busy: Pick<OpenStore, 'store' | 'system'> = {
-    store: store.store,
-    system: {
-      ...store.system,
-      // Others write between the reading of a record and the writing of it.
-      async * readAll (collection) {
-        for await (const batch of store.system.readAll(collection)) {
-          if (passes++ === 0) {
-            const { credentials } = store.store
-            for (const name of ['first', 'second']) await credentials.replace('acme', { ...(await credentials.get('acme', 'changed'))!, name })
-            await credentials.remove('acme', 'gone')
-            await credentials.replace('acme', { ...(await credentials.get('acme', 'sealed'))!, secret: old.seal('acme', PLACE, 'another secret') })
+  test(`reseal (${engine}): a record that changes meanwhile keeps its change, and one that goes stays gone`, { skip }, async (t) => {
+    const content = newRingContent()
+    const old = ringOf(content)
+    const ring = ringOf(withNewestActive(content, 'encryption'))
+    const store = await openStore(t, engine)
+    for (const id of ['changed', 'gone', 'sealed', 'late', 'quiet']) await insert(store, old, 'acme', id)
+    let passes = 0
+    const busy: Pick<OpenStore, 'store' | 'system'> = {
+      store: store.store,
+      system: {
+        ...store.system,
+        // Others write between the reading of a record and the writing of it.
+        async * readAll (collection) {
+          for await (const batch of store.system.readAll(collection)) {
+            if (passes++ === 0) {
+              const { credentials } = store.store
+              for (const name of ['first', 'second']) await credentials.replace('acme', { ...(await credentials.get('acme', 'changed'))!, name })
+              await credentials.remove('acme', 'gone')
+              await credentials.replace('acme', { ...(await credentials.get('acme', 'sealed'))!, secret: old.seal('acme', PLACE, 'another secret') })
+            }
+            yield batch
+            if (passes === 1) await insert(store, old, 'acme', 'later')
           }
-          yield batch
-          if (passes === 1) await insert(store, old, 'acme', 'later')
         }
       }
     }
-  }
-  t.match(await resealStore(busy, ring), { resealed: 5, unopened: [] })
-  const after = new Map((await all(store)).map((record) => [record.credential_id, record]))
-  t.strictSame([...after.keys()].sort(), ['changed', 'late', 'later', 'quiet', 'sealed'])
-  t.equal(after.get('changed')?.name, 'second')
-  t.equal(ring.open('acme', PLACE, after.get('sealed')!.secret!), 'another secret')
-  for (const { secret } of after.values()) t.equal(ring.needsRotation(secret!), false)
-})
+    t.match(await resealStore(busy, ring), { resealed: 5, unopened: [] })
+    const after = new Map((await all(store)).map((record) => [record.credential_id, record]))
+    t.strictSame([...after.keys()].sort(), ['changed', 'late', 'later', 'quiet', 'sealed'])
+    t.equal(after.get('changed')?.name, 'second')
+    t.equal(ring.open('acme', PLACE, after.get('sealed')!.secret!), 'another secret')
+    for (const { secret } of after.values()) t.equal(ring.needsRotation(secret!), false)
+  })
+}
 
 test('reseal: what can not be opened is told and stays, and the rest is done', async (t) => {
   const content = newRingContent()
