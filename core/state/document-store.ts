@@ -19,8 +19,16 @@ export function openDocumentStore (engine: DocumentEngine, now: () => number = D
   const store: Store = {
     ...collections,
     usage: {
-      add: (customerId, counts) => engine.addUsage(customerId, counts),
-      days: (customerId, of, fromDay, toDay) => engine.usageDays(customerId, of, fromDay, toDay)
+      async add (customerId, counts) {
+        for (const { project_id: project, credential_id: credential, day } of counts) {
+          for (const id of [customerId, project, credential, day]) if (!isPlainId(id)) throw new InvalidValueError('usage', [], 'has something that is no id')
+        }
+        return engine.addUsage(customerId, counts)
+      },
+      async days (customerId, of, fromDay, toDay) {
+        const ids = [customerId, fromDay, toDay, ...Object.values(of).filter((id) => id !== undefined)]
+        return ids.every(isPlainId) ? engine.usageDays(customerId, of, fromDay, toDay) : []
+      }
     }
   }
   return { engine: engine.name, store, system: createSystemStore(engine, now), audit: createAuditTrail(engine, now), close: () => engine.close() }

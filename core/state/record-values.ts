@@ -57,7 +57,7 @@ function isCondition (condition: unknown): boolean {
   if (typeof condition !== 'object' || condition === null) return false
   const entries = Object.entries(condition).filter(([, value]) => value !== undefined)
   const [name, value] = entries[0] ?? []
-  if (entries.length > 0 && entries.every(([key, bound]) => BOUNDS.includes(key) && (typeof bound === 'string' ? isWellFormed(bound) : isNumber(bound)))) return true
+  if (entries.length > 0 && entries.every(([key, bound]) => BOUNDS.includes(key) && (typeof bound === 'string' ? isWellFormed(bound) && !bound.includes('\0') : isNumber(bound)))) return true
   if (entries.length !== 1) return false
   if (name === 'eq') return value === null || isScalar(value)
   if (name === 'in') return Array.isArray(value) && value.every(isScalar)

@@ -141,10 +141,13 @@ function transact<T> (database: Database, act: () => T): T {
   }
 }
 
-/** An object as the first value would be taken for named parameters, and each of them stored as NULL. */
+/**
+ * An object as the first value would be taken for named parameters, and each of them stored as NULL; a text with NUL would end there, and be another
+ * one's.
+ */
 function bound (value: SqlValue): string | number | null {
   if (typeof value === 'boolean') return value ? 1 : 0
-  if (value === null || typeof value === 'string' || (typeof value === 'number' && Number.isFinite(value))) return value
+  if (value === null || (typeof value === 'string' && !value.includes('\0')) || (typeof value === 'number' && Number.isFinite(value))) return value
   throw new TypeError(`no value for a statement: ${typeof value}`)
 }
 

@@ -14,9 +14,10 @@ const STEPS: readonly string[] = [`
   ) STRICT;
   CREATE UNIQUE INDEX docs_seq ON docs (seq);
   CREATE INDEX docs_tenant ON docs (collection, customer_id, id) WHERE doc IS NOT NULL;
-  CREATE INDEX docs_credential_prefix ON docs (doc -> '$.prefix') WHERE collection = 'credentials';
-  CREATE INDEX docs_token_prefix ON docs (doc -> '$.prefix') WHERE collection = 'admin_tokens';
-  CREATE INDEX docs_audit_seq ON docs (doc ->> '$.seq') WHERE collection = 'audit_records';
+  CREATE INDEX docs_created ON docs (collection, customer_id, doc ->> '$.created_at', id) WHERE doc IS NOT NULL;
+  CREATE INDEX docs_credential_prefix ON docs (collection, doc -> '$.prefix', id) WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_token_prefix ON docs (collection, doc -> '$.prefix', id) WHERE collection = 'admin_tokens' AND doc IS NOT NULL;
+  CREATE INDEX docs_audit_seq ON docs (collection, doc ->> '$.seq' DESC, id) WHERE collection = 'audit_records' AND doc IS NOT NULL;
   CREATE TABLE uniques (collection TEXT NOT NULL, entry TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (collection, entry)) STRICT, WITHOUT ROWID;
   CREATE INDEX uniques_id ON uniques (collection, id);
   CREATE TABLE usage (

@@ -6,10 +6,15 @@ import { backup, restore } from '../../../core/state/backup.js'
 import type { DocumentEngine } from '../../../core/state/document-engine.js'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { migrate } from '../../../core/state/migrate.js'
+import { openMongoEngine } from '../../../core/state/mongodb-engine.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
 import type { OpenStore } from '../../../core/state/store.js'
+import { mongoDatabase } from '../../fixtures/mongo-database.js'
+import { service } from '../../fixtures/services.js'
 import { consumer, credential, plan, project, user } from '../../fixtures/store-records.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
+
+const mongodb = service('mongodb')
 
 async function openEngine (t: Test): Promise<DocumentEngine & { open: OpenStore }> {
   const engine = await openSqliteEngine({ path: tempDir(t) })
@@ -59,7 +64,7 @@ test('backup: what is restored is what was kept, with revisions, times, removed 
 
 test('backup: made while it is written to, it is the store of one moment', async (t) => {
   const [from, to] = [await openEngine(t), await openEngine(t)]
-  await fill(from, 1_500)
+  await fill(from, 1_050)
   let writes = 0
   // Between its pieces everything changes, and two users exchange their addresses.
   const disturbed: DocumentEngine = {
@@ -84,6 +89,22 @@ test('backup: made while it is written to, it is the store of one moment', async
   await backup(disturbed, file)
   const { records } = await restore(to, file)
   t.equal(records, (await all(from)).length, 'each once')
+  t.same(await all(to), await all(from))
+})
+
+test('backup: a site moves from the embedded store to MongoDB and back, and is the same', { skip: mongodb.skip }, async (t) => {
+  const [from, to] = [await openEngine(t), await openEngine(t)]
+  await fill(from)
+  const url = mongodb.url ?? ''
+  const mongo = await openMongoEngine({ url, database: mongoDatabase(t, url) })
+  const folder = tempDir(t)
+  try {
+    await backup(from, join(folder, 'there.backup'))
+    t.same(await restore(mongo, join(folder, 'there.backup')), { records: 28, usage: 1, skipped: 0 })
+    t.match(await openDocumentStore(mongo).audit.verify(), { entries: 3, fault: null })
+    await backup(mongo, join(folder, 'back.backup'))
+    t.same(await restore(to, join(folder, 'back.backup')), { records: 28, usage: 1, skipped: 0 })
+  } finally { await mongo.close() }
   t.same(await all(to), await all(from))
 })
 

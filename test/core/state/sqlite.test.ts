@@ -1,8 +1,12 @@
 import { closeSync, openSync, readdirSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'tap'
+import type { Find } from '../../../core/state/document-engine.js'
 import { openDocumentStore } from '../../../core/state/document-store.js'
+import type { CollectionName } from '../../../core/state/records.js'
+import { openSqliteConnection } from '../../../core/state/sqlite-connection.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
+import { findSql } from '../../../core/state/sqlite-find.js'
 import { holdLock } from '../../fixtures/sqlite-lock.js'
 import { consumer } from '../../fixtures/store-records.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
@@ -71,4 +75,27 @@ test('embedded store: a process that keeps the lock is waited for without stoppi
   clearInterval(clock)
   t.match(await store.consumers.replace('acme', kept), { rev: 2 })
   await close()
+})
+
+test('embedded store: what is asked often is found by an index, also where there are many records', async (t) => {
+  const path = tempDir(t)
+  await (await openSqliteEngine({ path })).close()
+  const connection = openSqliteConnection({ path: join(path, 'store.db'), create: false, limitMs: 1_000, functions: {}, prepare () {} })
+  t.teardown(() => { connection.close() })
+  const find = { customerId: null, filter: {}, sort: [], limit: 20, offset: 0 }
+  const cases: [string, CollectionName, Find, RegExp][] = [
+    ['a key by its prefix', 'credentials', { ...find, filter: { prefix: { eq: 'ak_live_a' } } }, /INDEX docs_credential_prefix \(collection=\? AND <expr>=\?\)/],
+    ['a token by its prefix', 'admin_tokens', { ...find, filter: { prefix: { eq: 'at_a' } } }, /INDEX docs_token_prefix \(collection=\? AND <expr>=\?\)/],
+    ['the end of the audit trail', 'audit_records', { ...find, sort: [{ field: 'seq', descending: true }] }, /INDEX docs_audit_seq/],
+    ['the audit trail behind an entry', 'audit_records', { ...find, filter: { seq: { gt: 7 } }, sort: [{ field: 'seq', descending: false }] }, /INDEX docs_audit_seq \(collection=\? AND <expr>[<>]\?\)/],
+    ['a tenant\'s records', 'consumers', { ...find, customerId: 'acme' }, /INDEX docs_tenant \(collection=\? AND customer_id=\?\)/],
+    ['the newest of a tenant', 'consumers', { ...find, customerId: 'acme', sort: [{ field: 'created_at', descending: true }] }, /INDEX docs_created \(collection=\? AND customer_id=\?\)/],
+    ['records by their id', 'consumers', { ...find, customerId: 'acme', sort: [{ field: 'consumer_id', descending: true }] }, /INDEX docs_tenant/]
+  ]
+  for (const [title, collection, sought, plan] of cases) {
+    const { text, values } = findSql(collection, sought)
+    const [first, ...more] = connection.rows<{ detail: string }>(`EXPLAIN QUERY PLAN SELECT id FROM ${text}`, ...values).map(({ detail }) => detail)
+    t.match(first, plan, title)
+    t.notOk(more.includes('USE TEMP B-TREE FOR ORDER BY'), `${title}: in its order`)
+  }
 })

@@ -46,6 +46,8 @@ export function hostile (contract: Register): void {
       t.same((await store.plans.list(id, { limit: 10 })).map(({ plan_id: own }) => own), [id], `its own alone: ${shown(id)}`)
     }
     t.equal(await store.consumers.count('acme'), ids.length)
+    const used = { project_id: 'shop', credential_id: 'k1', day: '2026-11-26', requests: 1, errors: 0 }
+    await store.usage.add('a', [used])
     const notIds: unknown[] = ['', '\0', 'a\0b', '\ud800', 'a\udc00', 'x'.repeat(513), { $ne: null }, { $gt: '' }, ['acme'], 1, null, undefined, true]
     for (const id of notIds as string[]) {
       t.equal(await store.consumers.get('acme', id), null, `get: ${shown(id)}`)
@@ -56,7 +58,12 @@ export function hostile (contract: Register): void {
       t.equal(await store.consumers.count(id), 0)
       await t.rejects(store.consumers.insert('acme', consumer(id, { name: 'n' })), { name: 'InvalidValueError' }, `insert: ${shown(id)}`)
       await t.rejects(store.consumers.insert(id, consumer('fresh')), { name: 'InvalidValueError' })
+      await t.rejects(store.usage.add(id, [used]), { name: 'InvalidValueError' }, `usage: ${shown(id)}`)
+      await t.rejects(store.usage.add('a', [used, { ...used, credential_id: id }]), { name: 'InvalidValueError' })
+      t.same(await store.usage.days(id, {}, '2026-01-01', '2026-12-31'), [])
     }
+    t.same(await store.usage.days('a\0b', {}, '2026-01-01', '2026-12-31'), [])
+    t.same(await store.usage.days('a', {}, '2026-01-01', '2026-12-31'), [used], 'nothing was added to what looks alike')
     t.equal(await store.consumers.count('acme'), ids.length)
   })
 
@@ -85,7 +92,7 @@ export function hostile (contract: Register): void {
   contract('a condition that is an operator of a database, or a field that is an expression, is refused', async (t, open) => {
     const { store } = await open()
     await store.consumers.insert('acme', consumer('c1'))
-    const conditions: unknown[] = [{ $ne: null }, { $gt: '' }, { eq: { $ne: null } }, { eq: ['c1'] }, { in: [{ $ne: 1 }] }, { in: 'c1' }, { contains: { $regex: '.' } }, { gt: { $gt: 1 } }, { gt: null }, { eq: 'c1', $where: '1' }, {}, null, 'c1', { eq: NaN }, { eq: '\ud800' }, { __proto__: { eq: 'c1' } }]
+    const conditions: unknown[] = [{ $ne: null }, { $gt: '' }, { eq: { $ne: null } }, { eq: ['c1'] }, { in: [{ $ne: 1 }] }, { in: 'c1' }, { contains: { $regex: '.' } }, { gt: { $gt: 1 } }, { gt: null }, { eq: 'c1', $where: '1' }, {}, null, 'c1', { eq: NaN }, { eq: '\ud800' }, { gt: 'a\0' }, { __proto__: { eq: 'c1' } }]
     for (const condition of conditions) {
       const filter = { name: condition as Condition }
       await t.rejects(store.consumers.list('acme', { filter, limit: 10 }), { name: 'InvalidValueError' }, shown(condition))
