@@ -1,9 +1,11 @@
 import { lookup } from 'node:dns/promises'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
+import { effectiveProject } from '../core/config/effective-project.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import type { GatewayConfig } from '../core/route.js'
+import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
-import type { DeclaredProject, StatePorts } from '../routes/admin/state-ports.js'
+import type { DeclaredProject, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
 import { createKeyMaker, randomId } from './key-maker.js'
 import type { NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
@@ -24,6 +26,7 @@ export function createStatePorts ({ store: { open, ring }, root, declared, dataU
   return {
     open,
     keys: createKeyMaker(ring),
+    configs: createConfigs(open, root),
     now: Date.now,
     randomId,
     projectUrl (projectId) {
@@ -35,6 +38,19 @@ export function createStatePorts ({ store: { open, ring }, root, declared, dataU
     authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
     declaredProjects: async () => declared()
+  }
+}
+
+/** Imported when it is first asked for: schemas, YAML and checks take 20 MB. */
+function createConfigs ({ store }: NodeStore['open'], root: () => GatewayConfig): ProjectConfigs {
+  const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<{ root: GatewayConfig, domains: string[] }> => {
+    const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
+    return { root: root(), domains: domains.map(({ name }) => name) }
+  }
+  return {
+    expanded: (project) => effectiveProject(project),
+    effective: async (project) => (await import('./project-configs.js')).effectiveConfig(project, await surroundings(project)),
+    read: async (project, text, byOperator) => await (await import('./project-configs.js')).readProjectConfig(project, text, byOperator, await surroundings(project))
   }
 }
 

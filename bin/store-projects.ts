@@ -1,4 +1,5 @@
-import { baseHostOf, buildStoredProject, withoutLostHosts, type StoredProject } from '../core/config/store-projects.js'
+import type { StoredProject } from '../core/config/effective-project.js'
+import { baseHostOf, buildStoredProject, withoutLostHosts } from '../core/config/store-projects.js'
 import type { Finding } from '../core/errors.js'
 import { formatFinding } from '../core/errors.js'
 import type { Logger } from '../core/host.js'

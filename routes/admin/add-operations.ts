@@ -5,6 +5,7 @@ import type { Logger } from '../../core/host.js'
 import { audited } from './audited.js'
 import { isUnchanged, tagOf } from './entity-tag.js'
 import { describeOperation } from './describe-operation.js'
+import { isTextBody } from './json-body.js'
 import { createIdempotency, type Idempotency } from './idempotency.js'
 import type { Call, Operation, Result } from './operation.js'
 import { createReach } from './reach.js'
@@ -35,6 +36,7 @@ export function addOperations (scope: FastifyInstance, operations: readonly Oper
     scope.route({
       method: operation.method,
       url: operation.url,
+      ...operation.takesText === true ? { bodyLimit: MAX_TEXT_BYTES } : {},
       config: { permission: operation.permission, operation },
       schema: describeOperation(operation),
       handler: async (request, reply) => {
@@ -48,6 +50,7 @@ export function addOperations (scope: FastifyInstance, operations: readonly Oper
   }
 }
 
+const MAX_TEXT_BYTES = 1024 * 1024
 const EMPTY = { type: 'object', properties: {}, additionalProperties: false } as unknown as TObject
 
 async function answer (
@@ -58,9 +61,11 @@ async function answer (
   const query = { ...request.query as Record<string, unknown> }
   if (checkQuery !== null) checkQuery(query)
   else if (Object.keys(query).length > 0) throw invalidRequest(Object.keys(query).map((path) => ({ path, message: 'is not known here', known: [] })))
+  const takesText = operation.takesText === true
+  if (isTextBody(request) && !takesText) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE')
   const body = request.body ?? (operation.body?.required === undefined ? {} : undefined)
   if (checkBody !== null) checkBody(body)
-  else if (request.body !== undefined && request.body !== null) throw invalidRequest([{ path: '', message: 'is not taken here' }])
+  else if (request.body !== undefined && request.body !== null && !takesText) throw invalidRequest([{ path: '', message: 'is not taken here' }])
 
   const origin = { actor: principal.actor, action: operation.id, requestId: request.id, peer: request.ip }
   const call: Call = {
@@ -68,6 +73,7 @@ async function answer (
     reach: createReach(state, principal),
     params: request.params as Record<string, string>,
     body: body as Record<string, unknown>,
+    text: takesText ? request.bodyText ?? null : null,
     url: request.url,
     ifMatch: request.headers['if-match'],
     change: (what, make) => audited(state.open.audit, logger, origin, what, make)

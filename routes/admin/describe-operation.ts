@@ -12,9 +12,14 @@ const ALWAYS: readonly ErrorCode[] = ['VALIDATION_ERROR', 'AUTHENTICATION_ERROR'
 const WITH_BODY: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
 const WITH_KEY: readonly ErrorCode[] = ['CONFLICT']
 
+const CONFIG_BODY = {
+  type: 'object', additionalProperties: true, description: 'A project as the YAML has it; also taken as application/yaml.',
+  examples: [{ upstreams: { api: { targets: ['https://api.example.com'] } }, routes: [{ match: { path: '/*' }, upstream: 'api' }] }]
+}
+
 /** An operation as Fastify's plugins for documents take it. */
-export function describeOperation ({ id, method, url, summary, permission, body, query, answer, status, errors = [] }: Operation): FastifySchema {
-  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...errors])
+export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, errors = [] }: Operation): FastifySchema {
+  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...errors])
   const refusals = [...codes].map((code) => [ERROR_CODES[code].status, { ...ERROR, description: `${code}: ${ERROR_CODES[code].message}` }] as const)
   const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return {
@@ -24,6 +29,7 @@ export function describeOperation ({ id, method, url, summary, permission, body,
     tags: [url.split('/')[2] ?? 'projects'],
     security: [{ token: [] }],
     ...body === undefined ? {} : { body: { ...body, examples: [exampleOf(body)] } },
+    ...takesText === true ? { body: CONFIG_BODY } : {},
     ...query === undefined ? {} : { querystring: query },
     ...parameters.length === 0 ? {} : { params: Type.Object(Object.fromEntries(parameters.map((name) => [name, Type.String()]))) },
     ...method === 'POST' ? { headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }) } : {},

@@ -12,6 +12,8 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
   readonly params: Readonly<Record<string, string>>
   readonly body: B
   readonly query: Q
+  /** The body as it was sent, of an operation that takes text; null = there is none. */
+  readonly text: string | null
   /** Path and query as they were sent. */
   readonly url: string
   readonly ifMatch: string | undefined
@@ -53,6 +55,8 @@ export interface Operation<B = Readonly<Record<string, unknown>>, Q = Readonly<R
   readonly summary: string
   readonly permission: Permission
   readonly body?: TObject
+  /** Its body is a configuration: YAML or JSON, up to 1 MB, which the operation reads for itself. */
+  readonly takesText?: true
   readonly query?: TObject
   readonly answer: TSchema | null
   readonly status: Result['status']

@@ -5,6 +5,7 @@ import { CONSUMER_OPERATIONS } from './consumers.js'
 import type { Operation } from './operation.js'
 import { PLAN_OPERATIONS } from './plans.js'
 import { PROJECT_OPERATIONS } from './projects.js'
+import { PROJECT_CONFIG_OPERATIONS } from './project-config.js'
 import { QUICK_START_OPERATIONS } from './quick-start.js'
 import { TEAM_OPERATIONS } from './teams.js'
 import { TOKEN_OPERATIONS } from './tokens.js'
@@ -12,5 +13,5 @@ import { USER_OPERATIONS } from './users.js'
 
 /** Everything that the admin API does, in the order of its document. */
 export const OPERATIONS: readonly Operation[] = [
-  ...QUICK_START_OPERATIONS, ...ACCOUNT_OPERATIONS, ...PROJECT_OPERATIONS, ...API_KEY_OPERATIONS, ...CONSUMER_OPERATIONS, ...PLAN_OPERATIONS, ...USER_OPERATIONS, ...TEAM_OPERATIONS, ...TOKEN_OPERATIONS, ...AUDIT_OPERATIONS
+  ...QUICK_START_OPERATIONS, ...ACCOUNT_OPERATIONS, ...PROJECT_OPERATIONS, ...PROJECT_CONFIG_OPERATIONS, ...API_KEY_OPERATIONS, ...CONSUMER_OPERATIONS, ...PLAN_OPERATIONS, ...USER_OPERATIONS, ...TEAM_OPERATIONS, ...TOKEN_OPERATIONS, ...AUDIT_OPERATIONS
 ]

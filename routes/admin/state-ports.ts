@@ -1,4 +1,5 @@
-import type { Sealed } from '../../core/state/records.js'
+import type { Finding } from '../../core/errors.js'
+import type { Project, Sealed } from '../../core/state/records.js'
 import type { OpenStore } from '../../core/state/store.js'
 
 /** A key or token that was just made: the text goes to who asked for it and nowhere else. */
@@ -27,10 +28,21 @@ export interface DeclaredProject {
   readonly target_url: string | null
 }
 
+/** Reads and shows projects in the configuration language. */
+export interface ProjectConfigs {
+  /** The short form written out. */
+  expanded (project: Project): Record<string, unknown>
+  /** The project as it is served. */
+  effective (project: Project): Promise<Record<string, unknown>>
+  /** A text that is to become a project's configuration. With findings it may not be kept. */
+  read (project: Project, text: string, byOperator: boolean): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }>
+}
+
 /** What the endpoints for tenants stand on; the composition root supplies it. */
 export interface StatePorts {
   readonly open: OpenStore
   readonly keys: KeyMaker
+  readonly configs: ProjectConfigs
   /** Milliseconds since 1970. */
   now (): number
   /** Random characters for an id, of `0-9 a-z`. */

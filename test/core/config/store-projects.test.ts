@@ -1,5 +1,6 @@
 import { test } from 'tap'
-import { buildStoredProject, effectiveProject, type StoredProject } from '../../../core/config/store-projects.js'
+import { effectiveProject, type StoredProject } from '../../../core/config/effective-project.js'
+import { buildStoredProject } from '../../../core/config/store-projects.js'
 import { parseProject } from '../../../core/config/parse-project.js'
 import { buildRegistry } from '../../../core/config/registry.js'
 import { compileEgress, PUBLIC_ONLY } from '../../../core/lib/egress.js'
