@@ -17,6 +17,7 @@ import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
 import { limitHeapGrowth } from './heap-growth.js'
 import { followStore, type FollowedStore } from './follow-store.js'
 import { LiveConfig } from './live-config.js'
+import { lastViewFile } from './last-view.js'
 import { openStore, type NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
 import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
@@ -100,7 +101,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
       throw error
     })
   if (store !== null) metrics.addStore(store.metrics)
-  const followed: FollowedStore | null = store === null ? null : followStore(store, log)
+  const followed: FollowedStore | null = store === null ? null : followStore(store, lastViewFile(first.root.state), log)
   const own = ownAddresses()
   const gateway = new Gateway({
     registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.directory ?? null,

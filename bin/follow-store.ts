@@ -2,6 +2,7 @@ import type { Logger } from '../core/host.js'
 import { Directory } from '../core/state/directory.js'
 import { DirectoryFeed, POLL_MS, type FeedStatus } from '../core/state/feed.js'
 import { createKeyReader } from '../core/state/key-reader.js'
+import { createLastView } from './last-view.js'
 import type { NodeStore } from './open-store.js'
 
 /** A store as the data path sees it: a directory that is kept fresh. */
@@ -9,7 +10,10 @@ export interface FollowedStore {
   readonly directory: Directory
   readonly engine: 'embedded' | 'mongodb'
   readonly status: FeedStatus
-  /** Begins to follow. Resolves when everything was read, or when it shows that this takes longer than a start may: then it goes on by itself. `onProjects` is told of projects that changed, many at a time. */
+  /**
+   * Begins to follow. Resolves when everything was read, or when the store does not answer and its last view was found on disk: then it goes on
+   * by itself. Rejects where there is neither. `onProjects` is told of projects that changed, many at a time.
+   */
   start (onProjects: (ids: ReadonlySet<string>) => Promise<void>): Promise<void>
   stop (): Promise<void>
 }
@@ -19,10 +23,13 @@ const START_MS = 3_000
 /** Changes that come within it are served together. */
 const GATHER_MS = 25
 
-/** Follows a store. Whoever opened the store closes it, after this has stopped. */
-export function followStore ({ open, ring }: NodeStore, log: Logger): FollowedStore {
+/** Follows a store, and keeps its last view in a file. Whoever opened the store closes it, after this has stopped. */
+export function followStore (store: NodeStore, lastViewFile: string, log: Logger): FollowedStore {
+  const { open, ring } = store
   const directory = new Directory(createKeyReader(ring))
   const feed = new DirectoryFeed({ system: open.system, directory, log, pollMs: POLL_MS[open.engine] })
+  const lastView = createLastView(lastViewFile, store, directory, feed, log)
+  let stopKeeping: () => Promise<void> = async () => {}
   let gathered = new Set<string>()
   const stop = new AbortController()
   let serving: Promise<void> | null = null
@@ -52,11 +59,20 @@ export function followStore ({ open, ring }: NodeStore, log: Logger): FollowedSt
       })
       let timer: NodeJS.Timeout | undefined
       const late = new Promise((resolve) => { timer = setTimeout(resolve, START_MS) })
-      await Promise.race([feed.start(), late])
+      const loading = feed.start()
+      await Promise.race([loading, late])
       clearTimeout(timer)
+      if (feed.status.state === 'loading') {
+        await lastView.use().catch(async (error: unknown) => {
+          // A store that is only slow is waited for.
+          if (!await loading) throw new Error(`the store does not answer (${feed.status.error ?? ''}), and ${error instanceof Error ? error.message : String(error)}; start the store first`)
+        })
+      }
+      stopKeeping = lastView.keep()
     },
     async stop () {
       stop.abort()
+      await stopKeeping()
       await feed.stop()
       await serving
     }

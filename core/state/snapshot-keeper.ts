@@ -17,6 +17,8 @@ export interface SnapshotKeeperOptions {
   readonly feed: Pick<DirectoryFeed, 'status'>
   readonly seal: SnapshotSeal
   readonly log: Logger
+  /** Whether this process is the one that writes, where several could. Asked when there is something to write. */
+  readonly isOurTurn?: () => Promise<boolean>
   /** How often at most; default 5 s. */
   readonly everyMs?: number
 }
@@ -26,7 +28,7 @@ export interface SnapshotKeeperOptions {
  * again. Returns what ends it, behind a last snapshot where something changed.
  */
 export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Promise<void> {
-  const { path, directory, feed, seal, log, everyMs = EVERY_MS } = options
+  const { path, directory, feed, seal, log, isOurTurn, everyMs = EVERY_MS } = options
   let written: { seq: number, asOf: number } | null = null
   let failed = false
   const stop = new AbortController()
@@ -36,6 +38,7 @@ export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Pr
     const { seq, asOf } = feed.status
     // The numbers first: what changes while it is written may be in it, and is read again from the store.
     if (seq === null || asOf === null || (written !== null && written.seq === seq && asOf - written.asOf < RENEW_MS)) return
+    if (isOurTurn !== undefined && !await isOurTurn()) return
     try {
       await writeDirectorySnapshot(path, { tables: directory.tables, seq, asOf }, seal)
       written = { seq, asOf }

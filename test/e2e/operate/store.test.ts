@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, mkdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { test, type Test } from 'tap'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { createApiKey } from '../../../core/state/api-key.js'
@@ -145,6 +145,47 @@ test('store: a gateway whose store is gone serves on, says that it is degraded, 
   await (async () => { while ((await site.admin('/readyz')).json['status'] !== 'ready') await new Promise((resolve) => { setTimeout(resolve, 100) }) })()
   await site.addProject('new', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'new' } }] }] } })
   await site.until('new.gate.example', ({ body }) => body === 'new')
+})
+
+test('store: a node whose store is gone at the start serves its last view, which is sealed, until the store is back', async (t) => {
+  const site = await startSite(t, 2)
+  const { directory } = site
+  await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+  await site.store.store.consumers.insert('acme', { consumer_id: 'con_1', name: 'App', status: 'active', metadata: {} })
+  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: ['api-key', { respond: { body: 'from the store' } }] }] } })
+  const { key } = await site.addKey('shop')
+  await site.until('shop.gate.example', ({ status }) => status === 200, `X-API-Key: ${key}\r\n`)
+  site.sluice.kill('SIGTERM')
+  await site.sluice.exited
+  const snapshot = `${directory}/data/directory.snapshot`
+  t.equal(statSync(snapshot).mode & 0o777, 0o600)
+  t.notOk(/acme|con_1|from the store/.test(readFileSync(snapshot, 'latin1')))
+  await site.store.close()
+  for (const file of readdirSync(`${directory}/data`)) if (file.startsWith('store.db')) renameSync(`${directory}/data/${file}`, `${directory}/${file}`)
+  // What takes the store's place can not be opened.
+  mkdirSync(`${directory}/data/store.db`)
+  const again = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`, '--json'], { env: ENV })
+  const port = await again.port('data')
+  const ask = async (headers: string): Promise<number | undefined> => (await sendRaw(port, `GET / HTTP/1.1\r\nHost: shop.gate.example\r\n${headers}Connection: close\r\n\r\n`, { settleMs: 0 })).responses[0]?.status
+  t.same([await ask(`X-API-Key: ${key}\r\n`), await ask('')], [200, 401])
+  t.match(again.stderr(), /the last view of it is served/)
+  rmSync(`${directory}/data/store.db`, { recursive: true })
+  for (const file of readdirSync(directory)) if (file.startsWith('store.db')) renameSync(`${directory}/${file}`, `${directory}/data/${file}`)
+  const backAt = performance.now()
+  const store = openDocumentStore(await openSqliteEngine({ path: `${directory}/data` }))
+  t.teardown(() => store.close())
+  const [credential] = await store.store.credentials.list('acme', { limit: 1 })
+  if (credential === undefined) throw new Error('it is there')
+  await store.store.credentials.replace('acme', { ...credential, status: 'revoked' })
+  while (await ask(`X-API-Key: ${key}\r\n`) === 200) await new Promise((resolve) => { setTimeout(resolve, 100) })
+  t.ok(performance.now() - backAt < 10_000, 'the store is taken up again within 10 s')
+})
+
+test('store: a node whose store is gone at the start, and that has no last view of it, says so and does not start', async (t) => {
+  const directory = t.testdir({ 'gateway.yaml': CONFIG, data: { 'store.db': {} } })
+  const sluice = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`], { env: ENV })
+  t.match(await sluice.exited, { code: 1 })
+  t.match(sluice.stderr(), /the store does not answer .*there is no snapshot of the store's directory/)
 })
 
 test('store: a folder that can not be written leaves a gateway that serves its files; a key ring that others can read has to be mended', async (t) => {
