@@ -55,7 +55,7 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
       await engine.close()
       throw failure instanceof WrongKeyRingError ? new Error(`${failure.message} (${failure.remedy})`) : failure
     }
-    log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; what files declare is served, and the store is tried again')
+    log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; it is tried again')
   }
   return { open, ring, metrics }
 }
