@@ -44,7 +44,7 @@ Exit codes: 0 restored · 1 refused · 2 called wrongly`)
 /** Writes a backup, and gives the exit code. */
 export function backup (file: string, flags: StoreCommandFlags, terminal: Terminal): Promise<number> {
   return runStoreCommand(terminal, flags, false, async ({ engine: kind }, place, _state, engine) => {
-    const { records, usage } = await backUp(engine, file, progress(terminal, flags))
+    const { records, usage } = await backUp(engine, file, { onProgress: progress(terminal, flags) })
     if (flags.json === true) terminal.print(JSON.stringify({ ok: true, engine: kind, file, records, usage }))
     else terminal.print(`${visible(file)}: ${records} records and ${usage} days of usage of the ${kind} store (${visible(place)})`)
     return EXIT.ok

@@ -22,6 +22,14 @@ export interface RestoreCounts extends BackupCounts {
 /** Told as records are done; `total` is null where it is not known. */
 export type BackupProgress = (records: number, total: number | null) => void
 
+/** How to make a backup. */
+export interface BackupOptions {
+  readonly onProgress?: BackupProgress
+  readonly now?: () => number
+  /** How many records are read at once. Default 1 000. */
+  readonly piece?: number
+}
+
 const PIECE = 1_000
 // What belongs to records: the migrations that formed them, and by which ring their secrets can be read.
 const SETTINGS = ['migrations', 'key_ring']
@@ -35,7 +43,7 @@ const SETTLE_MS = { embedded: 0, mongodb: 2_000 }
  * since its beginning is in it a second time), removed ids, usage. Not in it: leases, answers for repeated requests, and the key ring, without which
  * its secrets can not be read.
  */
-export async function backup (engine: DocumentEngine, path: string, onProgress: BackupProgress = () => {}, now: () => number = Date.now): Promise<BackupCounts> {
+export async function backup (engine: DocumentEngine, path: string, { onProgress = () => {}, now = Date.now, piece: size = PIECE }: BackupOptions = {}): Promise<BackupCounts> {
   const { version } = await migrationStatus(openDocumentStore(engine).system)
   const start = await engine.latestSeq()
   const settings: Record<string, string> = {}
@@ -49,7 +57,7 @@ export async function backup (engine: DocumentEngine, path: string, onProgress: 
     let seq = 0
     let settled = SETTLE_MS[engine.name] === 0
     for (let more = true; more;) {
-      const piece = await engine.changesSince(seq, PIECE)
+      const piece = await engine.changesSince(seq, size)
       for (const { seq: at, collection, id, customerId, rev, record } of piece) {
         tenants.add(customerId)
         seq = at
@@ -58,7 +66,7 @@ export async function backup (engine: DocumentEngine, path: string, onProgress: 
       }
       onProgress(counts.records, null)
       // A piece that is not full reaches the newest change: everything before it is in its newest form.
-      more = piece.length === PIECE
+      more = piece.length === size
       if (!more && !settled) {
         settled = more = true
         await sleep(SETTLE_MS[engine.name])

@@ -49,7 +49,7 @@ test('backup: what is restored is what was kept, with revisions, times, removed 
   await fill(from)
   const file = join(tempDir(t), 'a.backup')
   const told: number[] = []
-  t.same(await backup(from, file, (records) => { told.push(records) }), { records: 28, usage: 1 })
+  t.same(await backup(from, file, { onProgress: (records) => { told.push(records) } }), { records: 28, usage: 1 })
   t.same(told, [28])
   t.equal(statSync(file).mode & 0o777, 0o600)
   t.same(readdirSync(join(file, '..')), ['a.backup'])
@@ -64,7 +64,7 @@ test('backup: what is restored is what was kept, with revisions, times, removed 
 
 test('backup: made while it is written to, it is the store of one moment', async (t) => {
   const [from, to] = [await openEngine(t), await openEngine(t)]
-  await fill(from, 1_050)
+  await fill(from, 60)
   let writes = 0
   // Between its pieces everything changes, and two users exchange their addresses.
   const disturbed: DocumentEngine = {
@@ -86,7 +86,7 @@ test('backup: made while it is written to, it is the store of one moment', async
     }
   }
   const file = join(tempDir(t), 'a.backup')
-  await backup(disturbed, file)
+  await backup(disturbed, file, { piece: 40 })
   const { records } = await restore(to, file)
   t.equal(records, (await all(from)).length, 'each once')
   t.same(await all(to), await all(from))
