@@ -1,6 +1,6 @@
-import { MongoClient, type Collection, type ReadPreferenceMode } from 'mongodb'
-import { RECORD_INDEXES, type RecordDocument } from './mongodb-documents.js'
-import { isDuplicate, toStoreError } from './mongodb-errors.js'
+import { MongoClient, type Collection, type Document, type IndexDescription, type ReadPreferenceMode } from 'mongodb'
+import { RECORD_INDEXES, USAGE_INDEXES, type RecordDocument } from './mongodb-documents.js'
+import { isDuplicate, isMissing, toStoreError } from './mongodb-errors.js'
 import { StoreUnavailableError } from './store-errors.js'
 import type { UsageDay } from './store.js'
 
@@ -48,6 +48,8 @@ export interface MongoConnection {
    * throws when that time is over: a call of several steps asks before it writes.
    */
   bounded<T> (act: (inTime: () => void) => Promise<T>, ms?: number): Promise<T>
+  /** Connects, and makes collections and indexes that are missing, which may take longer than a call. */
+  setUp (): Promise<void>
   ping (): Promise<void>
   /** The connections that are open, less those that watch over the servers, and those of them in use. */
   pool (): { readonly open: number, readonly used: number }
@@ -59,6 +61,9 @@ export const SEQUENCE_ID = 'changes'
 
 /** What the majority has, which no failover takes back. */
 export const MAJORITY = { readConcern: { level: 'majority' } } as const
+
+// How long making indexes may take.
+const SET_UP_MS = 60_000
 
 /** Makes a connection, which reaches for the server with the first call. Throws Error for a connection string that is none. */
 export function openMongoConnection (options: MongoOptions): MongoConnection {
@@ -76,8 +81,7 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
   let closed = false
   let ready: Promise<void> | null = null
   const setUpOnce = (): Promise<void> => {
-    // By name: a driver whose first connection failed does not try again by itself.
-    ready ??= client.connect().then(() => setUp(collections)).catch((error: unknown) => {
+    ready ??= setUp(client, collections, () => connect(url, SET_UP_MS, 2)).catch((error: unknown) => {
       ready = null
       throw error
     })
@@ -110,6 +114,7 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
     timeoutMs,
     reportsFrom,
     bounded,
+    setUp: () => bounded(async () => {}, SET_UP_MS),
     ping: () => bounded(async () => { await db.command({ ping: 1 }) }),
     pool: () => ({ ...pool }),
     async close () {
@@ -139,11 +144,28 @@ function connect (url: string, timeoutMs: number, maxPoolSize: number): MongoCli
   }
 }
 
-/** Makes what is missing. Several nodes may do so at once, each any number of times. */
-async function setUp ({ records, sequence, usage }: MongoCollections): Promise<void> {
-  await records.createIndexes(RECORD_INDEXES.map((index) => ({ ...index })))
-  await usage.createIndexes([{ key: { customer_id: 1, day: 1 }, name: 'day' }])
+/** Makes what is missing. Several nodes may do so at once, each any number of times. `patient` makes a client whose calls may take long. */
+async function setUp (client: MongoClient, { records, sequence, usage }: MongoCollections, patient: () => MongoClient): Promise<void> {
+  // By name: a driver whose first connection failed does not try again by itself.
+  await client.connect()
+  await makeIndexes(records, RECORD_INDEXES, patient)
+  await makeIndexes(usage, USAGE_INDEXES, patient)
   await sequence.updateOne({ _id: SEQUENCE_ID }, { $setOnInsert: { value: 0, pending: {} } }, { upsert: true }).catch((error: unknown) => {
     if (!isDuplicate(error)) throw error
   })
+}
+
+async function makeIndexes<T extends Document> (collection: Collection<T>, wanted: readonly IndexDescription[], patient: () => MongoClient): Promise<void> {
+  const there = await collection.indexes().catch((error: unknown) => {
+    if (isMissing(error)) return []
+    throw error
+  })
+  if (wanted.every(({ name }) => there.some((index) => index.name === name))) return
+  // Over what there is of data, and until the majority has them: that takes longer than a call may.
+  const client = patient()
+  try {
+    await client.db(collection.dbName).collection(collection.collectionName).createIndexes(wanted.map((index) => ({ ...index })))
+  } finally {
+    await client.close()
+  }
 }

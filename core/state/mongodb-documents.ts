@@ -37,6 +37,9 @@ export const RECORD_INDEXES = [
   { key: { collection: 1, 'fields.seq': 1 }, name: 'entry' }
 ] as const
 
+/** Indexes of the usage, by name. */
+export const USAGE_INDEXES = [{ key: { customer_id: 1, day: 1 }, name: 'day' }] as const
+
 const PLAIN_WORD = /^[a-z][a-z0-9_]*$/
 
 /** The `_id` of a record. */

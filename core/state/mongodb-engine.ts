@@ -44,7 +44,7 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
     }
   }
   try {
-    await engine.ping()
+    await connection.setUp()
     return engine
   } catch (error) {
     await engine.close()

@@ -36,6 +36,11 @@ export function isBroken (error: unknown): boolean {
   return NETWORK.has((error as Failure | null)?.name as string)
 }
 
+/** Whether there is no such collection yet. */
+export function isMissing (error: unknown): boolean {
+  return (error as Failure | null)?.code === 26
+}
+
 /** Whether the server has no change streams: one that stands alone, or another product. */
 export function isUnsupported (error: unknown): boolean {
   return [40573, 40324, 59, 115, 303].includes((error as Failure | null)?.code as number)

@@ -11,8 +11,8 @@ const { url, skip } = service('mongodb')
 
 async function openNodes (t: Test, count: number): Promise<OpenStore[]> {
   const database = mongoDatabase(t, url ?? '')
-  // All at once: each makes the indexes.
-  const nodes = await Promise.all(Array.from({ length: count }, async () => openDocumentStore(await openMongoEngine({ url: url ?? '', database }))))
+  // All at once: each makes the indexes. Patient, on however busy a machine.
+  const nodes = await Promise.all(Array.from({ length: count }, async () => openDocumentStore(await openMongoEngine({ url: url ?? '', database, timeoutMs: 10_000 }))))
   t.teardown(() => Promise.all(nodes.map((node) => node.close())))
   return nodes
 }
@@ -81,7 +81,7 @@ test('mongodb: many nodes that write at once leave no gap and no double number',
 })
 
 test('mongodb: the pool tells how many connections are open and in use, up to its size', { skip }, async (t) => {
-  const engine = await openMongoEngine({ url: url ?? '', database: mongoDatabase(t, url ?? ''), poolSize: 3 })
+  const engine = await openMongoEngine({ url: url ?? '', database: mongoDatabase(t, url ?? ''), poolSize: 3, timeoutMs: 10_000 })
   const calls = Array.from({ length: 30 }, () => engine.ping())
   let most = { open: 0, used: 0 }
   const watching = setInterval(() => {

@@ -8,5 +8,6 @@ const { url, skip } = service('mongodb')
 
 storeContract('mongodb', async (t) => {
   const database = mongoDatabase(t, url ?? '')
-  return async () => openDocumentStore(await openMongoEngine({ url: url ?? '', database, pollMs: 20 }))
+  // Patient: what is tested is what calls do, on however busy a machine.
+  return async () => openDocumentStore(await openMongoEngine({ url: url ?? '', database, pollMs: 20, timeoutMs: 10_000 }))
 }, skip)
