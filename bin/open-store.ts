@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs'
 import type { Logger } from '../core/host.js'
 import { createStoreMetrics, type StoreMetrics } from '../core/observe/store-metrics.js'
 import type { GatewayConfig } from '../core/route.js'
+import type { DocumentEngine } from '../core/state/document-engine.js'
 import { openDocumentStore } from '../core/state/document-store.js'
 import { checkKeyRing, WrongKeyRingError } from '../core/state/key-ring-check.js'
 import type { KeyRing } from '../core/state/key-ring.js'
@@ -39,7 +40,7 @@ export interface OpenStoreOptions {
 export async function openStore ({ state, keys, log }: OpenStoreOptions): Promise<NodeStore | null> {
   const ring = loadRing(state, keys, log)
   if (ring === null) return null
-  const reopening = createReopeningEngine(state.kind, () => openMigratedEngine(state), () => { log.info({ store: state.kind }, 'the store is open') })
+  const reopening = createReopeningEngine(state.kind, () => openOwnEngine(state, ring), () => { log.info({ store: state.kind }, 'the store is open') })
   const metrics = createStoreMetrics(reopening.pool ?? null)
   const engine = observeEngine(reopening, {
     call: ({ operation, collection, outcome, durationMs }) => { metrics.observe(operation, collection ?? '', outcome, durationMs) },
@@ -48,9 +49,9 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
   })
   const open = openDocumentStore(engine)
   try {
-    await checkKeyRing(open.system, ring)
+    await engine.ping()
   } catch (error) {
-    const failure = error instanceof StoreUnavailableError && (error.cause instanceof StoreTooNewError || error.cause instanceof MigrationChangedError) ? error.cause : error
+    const failure = error instanceof StoreUnavailableError && (error.cause instanceof StoreTooNewError || error.cause instanceof MigrationChangedError || error.cause instanceof WrongKeyRingError) ? error.cause : error
     if (!(failure instanceof StoreUnavailableError)) {
       await engine.close()
       throw failure instanceof WrongKeyRingError ? new Error(`${failure.message} (${failure.remedy})`) : failure
@@ -58,6 +59,18 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
     log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; it is tried again')
   }
   return { open, ring, metrics }
+}
+
+/** Opens the engine each time that it was away: what comes back may be another store than the one that this ring belongs to. */
+async function openOwnEngine (state: GatewayConfig['state'], ring: KeyRing): Promise<DocumentEngine> {
+  const engine = await openMigratedEngine(state)
+  try {
+    await checkKeyRing(openDocumentStore(engine).system, ring)
+    return engine
+  } catch (error) {
+    await engine.close()
+    throw error
+  }
 }
 
 function loadRing (state: GatewayConfig['state'], keys: string | undefined, log: Logger): KeyRing | null {
