@@ -70,7 +70,7 @@ export function createIdempotency (system: SystemStore, now: () => number): Idem
         result = await run()
       } catch (error) {
         // What was refused changed nothing, and may be sent again; what became of a write that the store did not answer nobody knows.
-        if (error instanceof GatewayError && error.status < 500) await system.removeMeta(here, `${here}\0`)
+        if (error instanceof GatewayError && error.status < 500) await system.removeMeta(here, `${here}!`) // no hash goes on with what is behind it
         throw error
       }
       await system.setMeta(here, JSON.stringify({ ...claim, result: { ...result, body: without(result.body, secrets) } } satisfies Kept))
