@@ -41,8 +41,8 @@ export async function runLoad ({ tool, url, connections, seconds, headers, core 
 /** Reads what `wrk --latency` prints. Throws Error for anything else. */
 export function parseWrk (text: string): LoadResult {
   const total = /(\d+) requests in ([\d.]+)(us|ms|s|m|h),/.exec(text)
-  const p50 = /^\s+50%\s+([\d.]+)(us|ms|s|m|h)$/m.exec(text)
-  const p99 = /^\s+99%\s+([\d.]+)(us|ms|s|m|h)$/m.exec(text)
+  const p50 = /^\s+50%\s+([\d.]+)(us|ms|s|m|h) ?$/m.exec(text)
+  const p99 = /^\s+99%\s+([\d.]+)(us|ms|s|m|h) ?$/m.exec(text)
   if (total === null || p50 === null || p99 === null) throw new Error(`wrk said something else: ${text.trim().slice(0, 200)}`)
   const requests = Number(total[1])
   const seconds = toMs(total[2], total[3]) / 1000
