@@ -79,7 +79,7 @@ function loadRing (state: GatewayConfig['state'], keys: string | undefined, log:
       text: keys, file: state.keyRing, make: state.kind === 'embedded',
       onProblem: (error) => { log.error({ error: error.message }, 'the key ring can not be read again; the keys of before are used') }
     })
-    if (created) log.info({ keyRing: source }, 'a key ring was made; keep a copy of it with your backups')
+    if (created) log.info({ file: source }, 'a key ring was made; keep a copy of it with your backups')
     return ring
   } catch (error) {
     // One that is there and can not be used is to be mended first: without it what was sealed stays closed.
