@@ -9,6 +9,7 @@ import { addExplain } from './commands/explain.js'
 import { addInit } from './commands/init.js'
 import { addKeyring } from './commands/keyring.js'
 import { addMigrate } from './commands/migrate.js'
+import { addPlan } from './commands/plan.js'
 import { addPlugin } from './commands/plugin.js'
 import { addResources } from './commands/resource.js'
 import { addSchema } from './commands/schema.js'
@@ -33,6 +34,7 @@ Examples:
 Exit codes: 0 done · 1 refused: the configuration can not be used, or what was asked for can not be done · 2 called wrongly · 3 requests were cut off`)
   for (const add of [addBackup, addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addMigrate, addPlugin, addSchema]) add(program, terminal)
   addResources(program, terminal)
+  addPlan(program, terminal)
   addStart(program)
   tellUnknown(program)
   return program

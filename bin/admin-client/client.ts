@@ -10,6 +10,8 @@ export interface AdminRequest {
   readonly body?: unknown
   /** Only while this is the entity tag of what is there. */
   readonly ifMatch?: string
+  /** Whether 404 is an answer like others. */
+  readonly mayBeMissing?: boolean
 }
 
 /** What it answered. */
@@ -23,7 +25,7 @@ export interface AdminAnswer {
 const TIMEOUT_MS = 30_000
 
 /** Sends a request. Throws CommandError with the API's own words when it refuses, and with what to do when nobody answers. */
-export async function callAdmin ({ url, token }: Connection, { method, path, body, ifMatch }: AdminRequest): Promise<AdminAnswer> {
+export async function callAdmin ({ url, token }: Connection, { method, path, body, ifMatch, mayBeMissing }: AdminRequest): Promise<AdminAnswer> {
   let response: Response
   let text: string
   try {
@@ -45,7 +47,7 @@ export async function callAdmin ({ url, token }: Connection, { method, path, bod
     throw new CommandError(`${url} does not answer: ${reasonOf(error)}`, 'start the gateway, or name its admin port with --url, SLUICE_ADMIN_URL or --profile')
   }
   const answer = parse(text)
-  if (response.ok) return { status: response.status, body: answer, etag: response.headers.get('etag') }
+  if (response.ok || (response.status === 404 && mayBeMissing === true)) return { status: response.status, body: answer, etag: response.headers.get('etag') }
   throw new CommandError(refusalOf(response.status, answer), remedyOf(response.status))
 }
 
@@ -69,9 +71,16 @@ function parse (text: string): unknown {
 function refusalOf (status: number, answer: unknown): string {
   const error = (answer as { error?: { code?: unknown, message?: unknown, details?: { findings?: unknown, reason?: unknown }, requestId?: unknown } } | null)?.error
   if (typeof error?.message !== 'string') return `the gateway answered ${status}`
-  const findings = Array.isArray(error.details?.findings) ? error.details.findings.map((finding) => typeof finding === 'string' ? finding : JSON.stringify(finding)) : []
+  const findings = Array.isArray(error.details?.findings) ? error.details.findings.map(findingText) : []
   const request = typeof error.requestId === 'string' ? `, request ${error.requestId}` : ''
   return [`${error.message} [${status} ${String(error.code)}${request}]`, ...findings].join('; ')
+}
+
+function findingText (finding: unknown): string {
+  const { message, remedy, position } = (typeof finding === 'object' && finding !== null ? finding : {}) as { message?: unknown, remedy?: unknown, position?: { line?: unknown, column?: unknown } | null }
+  if (typeof message !== 'string') return typeof finding === 'string' ? finding : JSON.stringify(finding)
+  const place = typeof position?.line === 'number' ? `line ${position.line}, column ${String(position.column)}: ` : ''
+  return `${place}${message}${typeof remedy === 'string' && remedy !== '' ? ` (${remedy})` : ''}`
 }
 
 function remedyOf (status: number): string {

@@ -31,7 +31,7 @@ export function addOperations (scope: FastifyInstance, operations: readonly Oper
   for (const operation of operations) {
     const checks: Checks = {
       body: operation.body === undefined ? null : createValidator(operation.body, 'body'),
-      query: operation.method === 'GET' ? createValidator(operation.query ?? EMPTY, 'query') : null
+      query: operation.query !== undefined || operation.method === 'GET' ? createValidator(operation.query ?? EMPTY, 'query') : null
     }
     scope.route({
       method: operation.method,

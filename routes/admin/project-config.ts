@@ -21,7 +21,8 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'projects.config.replace', method: 'PUT', url, summary: 'Replaces the configuration of a project, as YAML or JSON', permission: 'projects:update', answer: CONFIG, status: 200,
     errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED', 'UNSUPPORTED_MEDIA_TYPE'], takesText: true,
-    async run ({ reach, params, state, ifMatch, principal, change, text }) {
+    query: Type.Object({ dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed.' })) }, { additionalProperties: false }),
+    async run ({ reach, params, state, ifMatch, principal, change, text, query }) {
       const before = await reach.get('projects', params.id ?? '')
       checkIfMatch(ifMatch, before.rev)
       const byOperator = principal.customerId === null
@@ -30,6 +31,7 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
         throw new GatewayError('VALIDATION_ERROR', { message: 'The configuration can not be used; the one before keeps serving.', details: { reason: 'config_refused', findingCount: findings.length, findings: shownFindings(findings) } })
       }
       const next: Project = { ...before, config: value, target_url: null, written_by: byOperator ? 'operator' : 'tenant' }
+      if (query.dry_run === true) return answer(before, await state.configs.effective(next))
       const after = await change({ customerId: before.customer_id, targetId: before.project_id, before, after: next }, () => state.open.store.projects.replace(before.customer_id, next))
       return answer(after, value)
     }

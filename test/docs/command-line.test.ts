@@ -13,7 +13,9 @@ const program = createProgram(createTerminal({ stdout: process.stdout, stderr: p
 /** The command that the words behind `sluice` name, `plugin new` too; undefined where there is none. */
 function commandOf (words: readonly string[], from: Command = program): Command | undefined {
   const command = from.commands.find((one) => one.name() === words[0])
-  return command === undefined || command.commands.length === 0 ? command : commandOf(words.slice(1), command)
+  if (command === undefined || command.commands.length === 0) return command
+  // `sluice plan` is a group, and with a path a command of its own.
+  return commandOf(words.slice(1), command) ?? (command.registeredArguments.length > 0 ? command : undefined)
 }
 
 /** What a command is called with in its help: `plugin new NAME`. */
