@@ -12,8 +12,8 @@ export interface Step extends ProjectPlan {
 }
 
 /**
- * Compares a project as it is written with the one of the gateway. Both are what would be in effect, as the gateway itself says it, so that a
- * default that is written out is no change. Throws CommandError for a configuration that the gateway would refuse.
+ * Compares a project as it is written with the one of the gateway. Both are what is in effect as the gateway says it: short forms written out,
+ * defaults not filled in. Throws CommandError for a configuration that the gateway would refuse.
  */
 export async function planProject (connection: Connection, project: string, config: Readonly<Record<string, unknown>>): Promise<Step> {
   const path = `/admin/projects/${encodeURIComponent(project)}/config`
