@@ -14,7 +14,6 @@ import { createEcho } from '../routes/builtin/echo.js'
 import { registerHealth } from '../routes/health.js'
 import { openDataPort, type DataPort } from '../routes/proxy.js'
 import { openRedirectPort, type RedirectPort } from '../routes/redirect-http.js'
-import { limitHeapGrowth } from './heap-growth.js'
 import { followStore, type FollowedStore } from './follow-store.js'
 import { LiveConfig } from './live-config.js'
 import { lastViewFile } from './last-view.js'
@@ -199,7 +198,6 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     await watcher.setFiles(files, readAt)
   }
   ready = true
-  limitHeapGrowth()
 
   return {
     gateway,
