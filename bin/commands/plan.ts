@@ -24,7 +24,8 @@ const CHANGES = 2
 /** Adds `sluice apply`, and `sluice plan PATH` to the group of the records that are called plans. */
 export function addPlan (program: Command, terminal: Terminal): void {
   const group = program.commands.find((command) => command.name() === 'plan') ?? program.command('plan')
-  flags(group, terminal)
+  // Flags behind `plan list` are those of `list`.
+  flags(group.enablePositionalOptions(), terminal)
     .description('named limits; with a path: what would change if its projects were applied to a running gateway')
     .argument('<path>', 'a YAML file with `projects:`, or a folder of them')
     .addHelpText('after', `
