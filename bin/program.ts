@@ -23,6 +23,7 @@ export function createProgram (terminal: Terminal): Command {
     .description('A plugin-based, programmable, multi-tenant API gateway.')
     .version(version)
     .showHelpAfterError('(add --help to see how it is used)')
+    .enablePositionalOptions()
     .exitOverride()
     .configureOutput({ writeOut: (text) => { terminal.print(text.trimEnd()) }, writeErr: (text) => { terminal.complain(text.trimEnd()) } })
     .addHelpText('after', `
