@@ -2,6 +2,7 @@ import { readFile, stat } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import path from 'node:path'
 import { load as parseYaml } from 'js-yaml'
+import { isMap } from '../../core/config/raw.js'
 import { CommandError } from '../command.js'
 
 /** Where a gateway's admin port is, and what opens it. */
@@ -62,13 +63,13 @@ async function readProfile (file: string, name: string, required: boolean): Prom
   } catch {
     throw new CommandError(`${file} is not YAML`, 'write one line a profile: `name: { url: …, token_file: … }`')
   }
-  const profile = isRecord(profiles) && Object.hasOwn(profiles, name) ? profiles[name] : undefined
+  const profile = isMap(profiles) && Object.hasOwn(profiles, name) ? profiles[name] : undefined
   if (profile === undefined) {
     if (!required) return {}
-    throw new CommandError(`${file} has no profile "${name}"`, `it has ${isRecord(profiles) && Object.keys(profiles).length > 0 ? Object.keys(profiles).join(', ') : 'none'}`)
+    throw new CommandError(`${file} has no profile "${name}"`, `it has ${isMap(profiles) && Object.keys(profiles).length > 0 ? Object.keys(profiles).join(', ') : 'none'}`)
   }
-  const strays = isRecord(profile) ? Object.keys(profile).filter((key) => key !== 'url' && key !== 'token_file') : ['']
-  if (!isRecord(profile) || strays.length > 0 || [profile['url'], profile['token_file']].some((value) => value !== undefined && typeof value !== 'string')) {
+  const strays = isMap(profile) ? Object.keys(profile).filter((key) => key !== 'url' && key !== 'token_file') : ['']
+  if (!isMap(profile) || strays.length > 0 || [profile['url'], profile['token_file']].some((value) => value !== undefined && typeof value !== 'string')) {
     throw new CommandError(`the profile "${name}" in ${file} is not understood`, 'a profile has url and token_file, both texts; the token itself stands in that file')
   }
   return profile as Profile
@@ -107,8 +108,4 @@ function resolveHome (file: string, env: Environment): string {
 
 function nonEmpty (text: string | undefined): string | undefined {
   return text === '' ? undefined : text
-}
-
-function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

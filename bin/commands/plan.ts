@@ -4,6 +4,7 @@ import type { Command } from 'commander'
 import { loadProjects } from '../../core/config/load-projects.js'
 import type { RawMap } from '../../core/config/raw.js'
 import { ConfigError } from '../../core/errors.js'
+import { addConnectionFlags } from '../admin-client/connection-flags.js'
 import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
 import { CommandError, runCommand } from '../command.js'
 import { defaultEnvironment, environmentOf } from '../config-options.js'
@@ -92,11 +93,7 @@ function show (steps: readonly Step[], { json }: Flags, terminal: Terminal): voi
 }
 
 function flags (command: Command, terminal: Terminal): Command {
-  return command
-    .option('--env <name>', 'environment laid over (SLUICE_ENV)', defaultEnvironment(terminal))
-    .option('--url <url>', 'the admin port')
-    .option('--profile <name>', 'a gateway of your profiles')
-    .option('--token-file <file>', 'file with the token, mode 0600')
+  return addConnectionFlags(command.option('--env <name>', 'environment laid over (SLUICE_ENV)', defaultEnvironment(terminal)))
     .option('--json', 'the plan as one JSON object')
 }
 

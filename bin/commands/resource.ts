@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { callAdmin, type AdminAnswer, type AdminRequest } from '../admin-client/client.js'
+import { addConnectionFlags } from '../admin-client/connection-flags.js'
 import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
 import { parseFields } from '../admin-client/fields.js'
 import { RESOURCES, type Action, type Resource } from '../admin-client/resources.js'
@@ -107,10 +108,7 @@ function addAction (group: Command, resource: Resource, action: Action, terminal
 }
 
 function flags (command: Command): Command {
-  return command
-    .option('--url <url>', 'the admin port')
-    .option('--profile <name>', 'a gateway of your profiles')
-    .option('--token-file <file>', 'file with the token, mode 0600')
+  return addConnectionFlags(command)
     .option('--account <id>', 'the account that it is about, where the token may see several')
     .option('--json', "the API's answer as it is")
 }

@@ -1,3 +1,5 @@
+import { isMap } from '../../core/config/raw.js'
+
 /** One difference between two configurations. */
 export interface ConfigChange {
   /** Where: keys, and for entries of a list what names them (`routes`, `orders`, `match`). */
@@ -21,7 +23,7 @@ export function diffConfig (before: unknown, after: unknown): ConfigChange[] {
 }
 
 function compare (before: unknown, after: unknown, path: readonly string[], changes: ConfigChange[]): void {
-  if (isRecord(before) && isRecord(after)) { compareEntries(Object.entries(before), Object.entries(after), path, changes); return }
+  if (isMap(before) && isMap(after)) { compareEntries(Object.entries(before), Object.entries(after), path, changes); return }
   if (Array.isArray(before) && Array.isArray(after)) {
     const from = namedEntries(before)
     const to = namedEntries(after)
@@ -62,7 +64,7 @@ function namedEntries (list: readonly unknown[]): [string, unknown][] | null {
 
 function nameOf (entry: unknown): string | null {
   if (typeof entry === 'string') return entry
-  if (!isRecord(entry)) return null
+  if (!isMap(entry)) return null
   if (typeof entry['id'] === 'string') return entry['id']
   // A use of a plugin: its name, and beside it what the language allows for any (`stage`, `timeout`, …).
   const [first, ...more] = Object.keys(entry)
@@ -72,11 +74,7 @@ function nameOf (entry: unknown): string | null {
 function same (left: unknown, right: unknown): boolean {
   if (Object.is(left, right)) return true
   if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((value, index) => same(value, right[index]))
-  if (!isRecord(left) || !isRecord(right)) return false
+  if (!isMap(left) || !isMap(right)) return false
   const names = Object.keys(left)
   return names.length === Object.keys(right).length && names.every((name) => Object.hasOwn(right, name) && same(left[name], right[name]))
-}
-
-function isRecord (value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
