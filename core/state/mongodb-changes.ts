@@ -1,3 +1,5 @@
+import { createChangeListeners } from './change-listeners.js'
+
 /** Where changes of the store are noticed. */
 export interface ChangeSource {
   /** Calls back at each change, until `signal` ends it or it breaks. */
@@ -21,54 +23,27 @@ const AGAIN_MS = 500
  * is opened anew, and listeners are called then, since something may have been missed.
  */
 export function createChangeSignal (source: ChangeSource, pollMs: number): ChangeSignal {
-  const listeners = new Set<() => void>()
-  let running: AbortController | null = null
-  let told = false
-  const changed = (): void => {
-    if (told || listeners.size === 0) return
-    told = true
-    setImmediate(() => {
-      told = false
-      for (const listener of listeners) listener()
-    })
-  }
+  const { tell, onChange, close } = createChangeListeners(() => {
+    const running = new AbortController()
+    void run(running.signal)
+    return () => { running.abort() }
+  })
   const run = async (signal: AbortSignal): Promise<void> => {
     while (!signal.aborted) {
-      const outcome = await source.stream(changed, signal).catch(() => 'ended' as const)
+      const outcome = await source.stream(tell, signal).catch(() => 'ended' as const)
       if (outcome === 'unsupported') { await poll(signal); return }
       await pause(AGAIN_MS, signal)
-      changed()
+      tell()
     }
   }
   const poll = async (signal: AbortSignal): Promise<void> => {
     for (let seen: number | null = null; !signal.aborted; await pause(pollMs, signal)) {
       const now = await source.look().catch(() => null)
-      if (now !== null && seen !== null && now !== seen) changed()
+      if (now !== null && seen !== null && now !== seen) tell()
       seen = now ?? seen
     }
   }
-  const stop = (): void => {
-    running?.abort()
-    running = null
-  }
-  return {
-    changed,
-    onChange (callback) {
-      const listener = (): void => { callback() }
-      listeners.add(listener)
-      if (running === null) {
-        running = new AbortController()
-        void run(running.signal)
-      }
-      return () => {
-        if (listeners.delete(listener) && listeners.size === 0) stop()
-      }
-    },
-    close () {
-      listeners.clear()
-      stop()
-    }
-  }
+  return { changed: tell, onChange, close }
 }
 
 /** Waits, but not after the signal, and without keeping the process alive. */

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
+import { createChangeListeners, type ChangeListeners } from './change-listeners.js'
 import type { ChangedDocument, DocumentEngine, KeptDocument, StoredDocument } from './document-engine.js'
 import type { CollectionName } from './records.js'
 import { openSqliteConnection, type SqliteConnection } from './sqlite-connection.js'
@@ -44,7 +45,7 @@ export async function openSqliteEngine ({ path, pollMs = 100, create = true, lim
   const changes = createChangeSignal(connection, pollMs)
   return {
     name: 'embedded',
-    ...documents(connection, changes.signal),
+    ...documents(connection, changes.tell),
     ...usage(connection),
     ...leasesAndMeta(connection),
     onChange: changes.onChange,
@@ -179,20 +180,13 @@ function leasesAndMeta (connection: SqliteConnection): Pick<DocumentEngine, 'tak
 }
 
 /** Tells listeners of own writes in the next turn, and of those of other connections by `data_version`, which changes when one of them commits. */
-function createChangeSignal (connection: SqliteConnection, pollMs: number): { signal: () => void, onChange: DocumentEngine['onChange'], close: () => void } {
-  const listeners = new Set<() => void>()
-  let timer: NodeJS.Timeout | null = null
-  let pending = false
+function createChangeSignal (connection: SqliteConnection, pollMs: number): ChangeListeners {
   const version = (): number => connection.row<{ data_version: number }>('PRAGMA data_version')?.data_version ?? 0
   let seen = version()
-  const signal = (): void => {
-    if (pending || listeners.size === 0) return
-    pending = true
-    setImmediate(() => {
-      pending = false
-      for (const listener of listeners) listener()
-    })
-  }
+  const changes = createChangeListeners(() => {
+    const timer = setInterval(poll, pollMs).unref()
+    return () => { clearInterval(timer) }
+  })
   const poll = (): void => {
     try {
       const now = version()
@@ -201,26 +195,7 @@ function createChangeSignal (connection: SqliteConnection, pollMs: number): { si
     } catch {
       // What the matter is, whoever reads the changes is told.
     }
-    signal()
+    changes.tell()
   }
-  const stop = (): void => {
-    if (timer !== null) clearInterval(timer)
-    timer = null
-  }
-  return {
-    signal,
-    onChange (callback) {
-      const listener = (): void => { callback() }
-      listeners.add(listener)
-      timer ??= setInterval(poll, pollMs).unref()
-      return () => {
-        listeners.delete(listener)
-        if (listeners.size === 0) stop()
-      }
-    },
-    close () {
-      listeners.clear()
-      stop()
-    }
-  }
+  return changes
 }
