@@ -8,9 +8,9 @@ let engine: typeof RE2JS | null = null
 const MAX_LENGTH = 1000
 const MAX_PROGRAM = 500
 // RE2 is linear in the text, but each character may cost up to the size of the program. The worst pattern found (`(a|b)*a(a|b){23}c`, 80
-// instructions) takes 20 ms for 8 KB on a slow machine, and patterns as people write them less than 0.1 ms. So a larger program is tried
-// on shorter texts: `[a-z0-9-]{1,64}` has 130 instructions, and nobody means it for 8 KB.
-const MAX_WORK = 80 * 8_192
+// instructions) takes 7 ms for 8 KB once V8 has compiled the engine, 25 ms before, and twice that on a slow machine; patterns as people write
+// them take less than 0.1 ms. So a large program is tried on shorter texts: `[a-z0-9-]{1,64}` has 130 instructions, and nobody means it for 8 KB.
+const MAX_WORK = 56 * 8_192
 /** Texts up to this length, in UTF-16 units, are tried on any pattern. */
 export const TRIED_ON_ANY = Math.floor(MAX_WORK / MAX_PROGRAM)
 // re2js prefers an automaton that it builds as the text makes it: four times as fast for what comes again and again, eight times as slow (150 ms
