@@ -1,18 +1,15 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import type { TObject } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
-import { audited } from './audited.js'
 import { isUnchanged, tagOf } from './entity-tag.js'
 import { describeOperation } from './describe-operation.js'
 import { isTextBody } from './json-body.js'
 import { createIdempotency, type Idempotency } from './idempotency.js'
-import type { Call, Operation, Result } from './operation.js'
-import { createReach } from './reach.js'
+import type { Operation, Result } from './operation.js'
 import { OPERATOR } from './roles.js'
+import { createOperationRunner, type OperationRequest, type OperationRunner } from './run-operation.js'
 import type { StatePorts } from './state-ports.js'
 import { storeFailure } from './store-failures.js'
-import { createValidator, invalidRequest } from './validation.js'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -21,27 +18,22 @@ declare module 'fastify' {
   }
 }
 
-interface Checks { body: ((value: unknown) => void) | null, query: ((value: unknown) => void) | null }
-
 /** Adds a route for each operation. What a request needs beside its token is checked here, alike for all. */
 export function addOperations (scope: FastifyInstance, operations: readonly Operation[], state: StatePorts, logger: Logger): void {
   const idempotency = createIdempotency(state.open.system, state.now)
+  const runner = createOperationRunner(logger)
   scope.setValidatorCompiler(() => () => true) // checked by the operation's own validators, which tell more
   scope.setSerializerCompiler(() => (value) => JSON.stringify(value))
   for (const operation of operations) {
-    const checks: Checks = {
-      body: operation.body === undefined ? null : createValidator(operation.body, 'body'),
-      query: operation.query !== undefined || operation.method === 'GET' ? createValidator(operation.query ?? EMPTY, 'query') : null
-    }
     scope.route({
       method: operation.method,
       url: operation.url,
-      ...operation.takesText === true ? { bodyLimit: MAX_TEXT_BYTES } : {},
+      ...operation.takesText === true || operation.takesMany === true ? { bodyLimit: MAX_LARGE_BYTES } : {},
       config: { permission: operation.permission, operation },
       schema: describeOperation(operation),
       handler: async (request, reply) => {
         try {
-          return await answer(operation, checks, { state, logger, idempotency }, request, reply)
+          return await answer(operation, { state, runner, idempotency }, request, reply)
         } catch (error) {
           throw storeFailure(error) ?? error
         }
@@ -50,40 +42,33 @@ export function addOperations (scope: FastifyInstance, operations: readonly Oper
   }
 }
 
-const MAX_TEXT_BYTES = 1024 * 1024
-const EMPTY = { type: 'object', properties: {}, additionalProperties: false } as unknown as TObject
+const MAX_LARGE_BYTES = 1024 * 1024
 
 async function answer (
-  operation: Operation, { body: checkBody, query: checkQuery }: Checks,
-  { state, logger, idempotency }: { state: StatePorts, logger: Logger, idempotency: Idempotency }, request: FastifyRequest, reply: FastifyReply
+  operation: Operation, { state, runner, idempotency }: { state: StatePorts, runner: OperationRunner, idempotency: Idempotency }, request: FastifyRequest, reply: FastifyReply
 ): Promise<FastifyReply> {
   const principal = request.principal ?? OPERATOR
-  const query = { ...request.query as Record<string, unknown> }
-  if (checkQuery !== null) checkQuery(query)
-  else if (Object.keys(query).length > 0) throw invalidRequest(Object.keys(query).map((path) => ({ path, message: 'is not known here', known: [] })))
   const takesText = operation.takesText === true
   if (isTextBody(request) && !takesText) throw new GatewayError('UNSUPPORTED_MEDIA_TYPE')
-  const body = request.body ?? (operation.body?.required === undefined ? {} : undefined)
-  if (checkBody !== null) checkBody(body)
-  else if (request.body !== undefined && request.body !== null && !takesText) throw invalidRequest([{ path: '', message: 'is not taken here' }])
-
-  const origin = { actor: principal.actor, action: operation.id, requestId: request.id, peer: request.ip }
-  const call: Call = {
-    principal, state, query,
-    reach: createReach(state, principal),
+  const asked: OperationRequest = {
+    principal, state,
+    query: { ...request.query as Record<string, unknown> },
     params: request.params as Record<string, string>,
-    body: body as Record<string, unknown>,
-    text: takesText ? request.bodyText ?? null : null,
+    body: request.body,
+    text: takesText ? request.bodyText ?? '' : null,
     url: request.url,
     ifMatch: request.headers['if-match'],
-    change: (what, make) => audited(state.open.audit, logger, origin, what, make)
+    requestId: request.id,
+    peer: request.ip,
+    attempt: null
   }
+  runner.check(operation, asked)
   const key = request.headers['idempotency-key']
-  if (operation.method !== 'POST' || key === undefined) return send(request, reply, await operation.run(call))
+  if (operation.method !== 'POST' || key === undefined) return send(request, reply, await runner.run(operation, asked))
   if (typeof key !== 'string') throw new GatewayError('VALIDATION_ERROR', { details: { reason: 'idempotency_key' } })
   const result = await idempotency.once({
-    key, actor: principal.actor, method: operation.method, url: request.url, body, secrets: operation.secrets ?? []
-  }, () => operation.run(call))
+    key, actor: principal.actor, method: operation.method, url: request.url, body: request.body ?? {}, secrets: operation.secrets ?? []
+  }, (attempt) => runner.run(operation, { ...asked, attempt }))
   if (result.replayed) reply.header('idempotent-replay', 'true')
   return send(request, reply, result)
 }

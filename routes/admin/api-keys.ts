@@ -83,15 +83,16 @@ export const API_KEY_OPERATIONS: readonly Operation[] = [
     async run (call) {
       const overlapMs = parseDuration(call.body.overlap ?? '24h')
       if (overlapMs > MOST_OVERLAP_MS) throw invalidRequest([{ path: '/overlap', message: 'may be at most 30d' }])
-      const before = await usable(call)
       const { now } = call.state
-      const end = new Date(Math.min(now() + overlapMs, before.expires_at === null ? Infinity : Date.parse(before.expires_at))).toISOString()
       const successor = newId(call.state, KEYS.idPrefix)
+      const before = await usable(call, successor)
+      const end = new Date(Math.min(now() + overlapMs, before.expires_at === null ? Infinity : Date.parse(before.expires_at))).toISOString()
       const { name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId } = before
       const made = await createKey(call, before.customer_id, {
         credential_id: successor, name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId,
         expires_at: before.expires_at === null ? null : new Date(now() + Date.parse(before.expires_at) - Date.parse(before.created_at)).toISOString()
       })
+      if (before.replaced_by === successor) return made
       try {
         await replaced(call, before, { ...before, expires_at: end, replaced_by: successor })
       } catch (error) {
@@ -159,9 +160,10 @@ async function findProject (call: AnyCall, id: string): Promise<{ customer_id: s
   return project
 }
 
-/** The key of the call, which still opens something. */
-async function usable (call: AnyCall): Promise<Credential> {
+/** The key of the call, which still opens something, or was rotated into `successor` by an attempt before. */
+async function usable (call: AnyCall, successor: string | null = null): Promise<Credential> {
   const key = await call.reach.get('credentials', call.params.id ?? '')
+  if (successor !== null && key.replaced_by === successor) return key
   checkIfMatch(call.ifMatch, key.rev)
   const over = key.status === 'revoked' ? 'revoked' : key.replaced_by !== null ? 'rotated already' : null
   if (over !== null) throw new GatewayError('CONFLICT', { message: `The key is ${over}.`, details: { reason: 'key_is_over' } })

@@ -17,8 +17,22 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
   /** Path and query as they were sent. */
   readonly url: string
   readonly ifMatch: string | undefined
+  /** What an attempt before came to, where this takes up a request with an Idempotency-Key that was broken off; null = nothing is known of one. */
+  readonly earlier: Result | null
+  /**
+   * Runs another operation as a part of this one: with its own checks, permission and entries in the audit trail. Parts of one request have
+   * different names, the same in each attempt. Rejects with GatewayError.
+   */
+  perform (part: string, operation: Operation, request: PartRequest): Promise<Result>
   /** Makes a change and has it in the audit trail: the intent before, the outcome behind. Rejects as `make` does, and where the intent can not be kept. */
   change<T> (what: PlannedChange, make: () => Promise<T>): Promise<T>
+}
+
+/** What a part of a request is asked for. */
+export interface PartRequest {
+  readonly params: Readonly<Record<string, string>>
+  readonly body: unknown
+  readonly ifMatch: string | undefined
 }
 
 /** A call of any operation: for what looks at neither body nor query. */
@@ -41,6 +55,8 @@ export interface Result {
   /** The revision of what the body shows: it becomes the ETag. */
   readonly rev?: number
   readonly location?: string
+  /** Some of it could not be done now: who repeats the request with its Idempotency-Key has the rest done. */
+  readonly unfinished?: true
   /** Another content type than JSON, whose body is `text`. */
   readonly text?: { readonly type: string, readonly value: string }
 }
@@ -57,12 +73,14 @@ export interface Operation<B = Readonly<Record<string, unknown>>, Q = Readonly<R
   readonly body?: TObject
   /** Its body is a configuration: YAML or JSON, up to 1 MB, which the operation reads for itself. */
   readonly takesText?: true
+  /** Its body has many things in it: up to 1 MB. */
+  readonly takesMany?: true
   readonly query?: TObject
   readonly answer: TSchema | null
   readonly status: Result['status']
   /** Codes that it may answer beside those that any may. */
   readonly errors?: readonly ErrorCode[]
-  /** Fields of the answer that are shown once: a repeated request gets the rest. */
+  /** Fields of the answer that are shown once (`api_key`, or `data.*.api_key` in a list): a repeated request gets the rest. */
   readonly secrets?: readonly string[]
   run (call: Call<B, Q>): Promise<Result>
 }

@@ -107,7 +107,7 @@ test('admin-api: a request with an Idempotency-Key is made once in 24 hours, and
   const [a, ...rest] = await Promise.all(Array.from({ length: 5 }, () => send('k1')))
   const made = [a!, ...rest].filter(({ status }) => status === 201)
   t.ok(made.length >= 1)
-  t.ok([a!, ...rest].every(({ status, body }) => status === 201 || body.error.details['reason'] === 'idempotency_outcome_unknown'))
+  t.ok([a!, ...rest].every(({ status, body }) => status === 201 || body.error.details['reason'] === 'idempotency_key_in_use'))
   t.equal((await ask('GET', '/admin/projects')).body.pagination['total'], 1)
   const again = await send('k1')
   t.strictSame([again.status, again.headers.get('idempotent-replay'), again.body['secret'], again.body['api_key'], again.body['curl']], [201, 'true', undefined, undefined, undefined])

@@ -1,0 +1,143 @@
+import { test, type Test } from 'tap'
+import { createIdempotency } from '../../../routes/admin/idempotency.js'
+import { openAdminApi, type AdminAnswer, type AdminApiFixture } from '../../fixtures/admin-api.js'
+import { failCalls } from '../../fixtures/failing-calls.js'
+
+const TARGET = 'https://api.example.com'
+
+interface Story {
+  path: string
+  body: object
+  /** Records of a collection that there have to be at the end. */
+  kept: Readonly<Record<string, number>>
+  /** Fields that are shown once. */
+  shown?: readonly string[]
+}
+
+type Ask = AdminApiFixture['ask']
+
+const idOf = async (ask: Ask, path: string, body: object, field: string): Promise<string> => String((await ask('POST', path, { body })).body[field])
+const keyOf = async (ask: Ask): Promise<string> => {
+  await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: TARGET } })
+  return await idOf(ask, '/admin/api-keys', { project_id: 'one' }, 'credential_id')
+}
+const userOf = (ask: Ask): Promise<string> => idOf(ask, '/admin/users', { email: 'ada@x.example' }, 'user_id')
+
+const STORIES: Record<string, (ask: Ask) => Promise<Story>> = {
+  'a project and its key': async () => ({ path: '/', body: { target_url: TARGET }, kept: { projects: 1, consumers: 1, credentials: 1 }, shown: ['api_key', 'secret'] }),
+  'a project whose id was chosen': async () => ({ path: '/admin/projects', body: { project_id: 'two', target_url: TARGET }, kept: { projects: 1 } }),
+  'an account': async () => ({ path: '/admin/accounts', body: { customer_id: 'acme', name: 'Acme' }, kept: { accounts: 1 } }),
+  'a user': async () => ({ path: '/admin/users', body: { email: 'bob@x.example' }, kept: { users: 1 } }),
+  'a rotated key': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/rotate`, body: {}, kept: { credentials: 2, consumers: 1 }, shown: ['api_key', 'secret'] }),
+  'a regenerated key': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/regenerate`, body: {}, kept: { credentials: 1 }, shown: ['api_key', 'secret'] }),
+  'a token': async () => ({ path: '/admin/tokens', body: { name: 'ci', role: 'auditor' }, kept: { admin_tokens: 1 }, shown: ['token'] }),
+  'a member': async (ask) => ({ path: `/admin/teams/${await idOf(ask, '/admin/teams', { name: 'core' }, 'team_id')}/members`, body: { user_id: await userOf(ask), role: 'auditor' }, kept: { memberships: 1 } }),
+  'a deactivated user': async (ask) => ({ path: `/admin/users/${await userOf(ask)}/deactivate`, body: {}, kept: { users: 1 } })
+}
+
+const count = ({ engine }: AdminApiFixture, name: string): number => [...engine.documents(name as 'users').values()].filter(({ record }) => record !== null).length
+
+for (const [name, storyOf] of Object.entries(STORIES)) {
+  test(`idempotency: whichever call the store is gone at, repeating makes ${name} once, and shows what is shown once`, async (t) => {
+    let tries = 0
+    for (const late of [false, true]) {
+      for (let call = 1; ; call++) {
+        const fixture = await openAdminApi(t)
+        const { path, body, kept, shown = [] } = await storyOf(fixture.ask)
+        const failing = failCalls(fixture.engine)
+        const send = (): Promise<AdminAnswer> => fixture.ask('POST', path, { headers: { 'idempotency-key': 'k' }, body })
+        failing.failFrom(call, late)
+        const first = await send()
+        failing.mend()
+        if (first.status < 300 && failing.made < call) break
+        tries++
+        const at = `call ${call}${late ? ', which had its effect' : ''}`
+        // The entry in the audit trail behind a change is not waited for: the change is made.
+        const answer = first.status < 300 ? first : await send()
+        if (first.status >= 300) t.equal(first.status, 503, at)
+        t.ok(answer.status < 300, `${at}: ${answer.status} ${answer.text.slice(0, 200)}`)
+        for (const [collection, wanted] of Object.entries(kept)) t.equal(count(fixture, collection), wanted, `${at}: ${collection}`)
+        for (const field of shown) t.type(answer.body[field], 'string', `${at}: ${field}`)
+        await proveSecret(t, fixture, answer, at)
+        const again = await send()
+        t.strictSame([again.status, again.headers.get('idempotent-replay'), ...shown.map((field) => again.body[field])], [answer.status, 'true', ...shown.map(() => undefined)], `${at}: from then on it is repeated`)
+      }
+    }
+    t.ok(tries >= 8, `${tries} places to fail at`)
+  })
+}
+
+/** The digest of the key that was shown is the one that is kept. */
+async function proveSecret (t: Test, { open }: AdminApiFixture, { body }: AdminAnswer, at: string): Promise<void> {
+  const text = body['api_key'] as unknown as string | undefined
+  if (text === undefined) return
+  const found = await open.system.credentialsByPrefix(text.slice(0, String((await open.store.credentials.list('local', { limit: 1 }))[0]?.prefix).length))
+  t.equal(found.length, 1, `${at}: the key that was shown is the one that is kept`)
+}
+
+test('idempotency: what another process works on is left alone for a minute, then taken up', async (t) => {
+  const { open, clock } = await openAdminApi(t)
+  const now = (): number => Date.now() + clock.ahead
+  const [one, other] = [createIdempotency(open.system, now), createIdempotency(open.system, now)]
+  const request = { key: 'k', actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }
+  const stopped = one.once(request, () => new Promise(() => {})) // the process ended
+  void stopped
+  await new Promise((resolve) => { setImmediate(resolve) })
+  await t.rejects(one.once(request, async () => ({ status: 201, body: {} })), { code: 'CONFLICT', details: { reason: 'idempotency_key_in_use' } })
+  await t.rejects(other.once(request, async () => ({ status: 201, body: {} })), { code: 'CONFLICT', details: { reason: 'idempotency_key_in_use' }, headers: ['retry-after', '60'] })
+  clock.ahead = 61_000
+  t.match(await other.once(request, async ({ resumed }) => ({ status: 201, body: { resumed } })), { body: { resumed: true }, replayed: false })
+  t.match(await other.once(request, async () => ({ status: 201, body: {} })), { body: { resumed: true }, replayed: true })
+})
+
+test('idempotency: attempts get the same ids, keys of their own other ones', async (t) => {
+  const { open } = await openAdminApi(t)
+  const idempotency = createIdempotency(open.system, Date.now)
+  const seen: string[] = []
+  const draw = (key: string, end: 'fails' | 'ends') => idempotency.once({ key, actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }, async ({ ids }) => {
+    const next = ids.of('')
+    seen.push(`${next(20)} ${next(8)} ${ids.of('1')(20)}`)
+    if (end === 'fails') throw new Error('a bug')
+    return { status: 200, body: {} }
+  }).catch(() => {})
+  await draw('k', 'fails')
+  await draw('k', 'fails')
+  await draw('k', 'ends')
+  await draw('other', 'ends')
+  t.match(seen[0], /^[0-9a-z]{20} [0-9a-z]{8} [0-9a-z]{20}$/)
+  t.same(seen.slice(1, 3), [seen[0], seen[0]])
+  t.not(seen[3], seen[0])
+  t.not(seen[0]?.slice(0, 20), seen[0]?.slice(30))
+})
+
+test('idempotency: a request that was refused may be sent otherwise with its key, one that was broken off stays what it was', async (t) => {
+  const fixture = await openAdminApi(t)
+  const { ask, engine } = fixture
+  await ask('POST', '/admin/users', { body: { email: 'ada@x.example' } })
+  const send = (email: string): Promise<AdminAnswer> => ask('POST', '/admin/users', { headers: { 'idempotency-key': 'k' }, body: { email } })
+  t.match((await send('ada@x.example')).body.error, { code: 'CONFLICT', details: { field: 'email' } })
+  const failing = failCalls(engine)
+  failing.failFrom(4, true)
+  t.equal((await send('bob@x.example')).status, 503, 'refused, so sent otherwise')
+  failing.mend()
+  t.match((await send('eve@x.example')).body.error, { code: 'CONFLICT', details: { reason: 'idempotency_key_reused' } })
+  t.equal((await send('bob@x.example')).status, 201)
+  t.equal(count(fixture, 'users'), 2)
+})
+
+test('idempotency: who names no revision is tried again when somebody else was faster, who names one gets 412', async (t) => {
+  const { ask, engine } = await openAdminApi(t)
+  await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: TARGET } })
+  const racing = await Promise.all(Array.from({ length: 6 }, (_, i) => ask('PATCH', '/admin/projects/one', { body: { api_version: `v${i}` } })))
+  t.same(racing.map(({ status }) => status), Array.from({ length: 6 }, () => 200))
+  t.equal((await ask('GET', '/admin/projects/one')).headers.get('etag'), '"7"', 'each was made')
+  const replace = engine.replace
+  let races = 3
+  engine.replace = async (collection, rev, document) => collection === 'projects' && races-- > 0 ? 'stale' : await replace(collection, rev, document)
+  t.equal((await ask('PATCH', '/admin/projects/one', { body: { active: false } })).status, 200)
+  races = 1
+  t.match((await ask('PATCH', '/admin/projects/one', { headers: { 'if-match': '*' }, body: { active: true } })).body.error, { code: 'PRECONDITION_FAILED' })
+  races = 1000
+  t.match((await ask('PUT', '/admin/projects/one', { body: { target_url: TARGET } })).body.error, { code: 'CONFLICT', details: { reason: 'changed_too_often' } })
+  t.equal(1000 - races, 8, 'not for ever')
+})
