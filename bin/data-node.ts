@@ -112,7 +112,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   })
   const live = new LiveConfig(gateway, registry, followed === null
     ? null
-    : { source: followed.directory, load: async () => new (await import('./store-projects.js')).StoreProjects(followed.directory, registry, own, log) })
+    : { source: followed.projects, load: async () => new (await import('./store-projects.js')).StoreProjects(followed.projects, registry, own, log) })
   builtins.set('echo', await createEcho({ host: '127.0.0.1', port: 0 }))
   let root = first.root
   let files: ReadonlySet<string> = new Set(first.files)

@@ -3,11 +3,15 @@ import { Directory } from '../core/state/directory.js'
 import { DirectoryFeed, POLL_MS, type FeedStatus } from '../core/state/feed.js'
 import { createKeyReader } from '../core/state/key-reader.js'
 import { createLastView } from './last-view.js'
+import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
+import type { ProjectSource } from './store-projects.js'
 
 /** A store as the data path sees it: a directory that is kept fresh. */
 export interface FollowedStore {
   readonly directory: Directory
+  /** What is read of it of projects, with the secrets that they name. */
+  readonly projects: ProjectSource
   readonly engine: 'embedded' | 'mongodb'
   readonly status: FeedStatus
   /**
@@ -50,6 +54,13 @@ export function followStore (store: NodeStore, lastViewFile: string, log: Logger
 
   return {
     directory,
+    projects: {
+      project: (id) => directory.project(id),
+      projects: () => directory.projects(),
+      domainsOf: (id) => directory.domainsOf(id),
+      isActive: (id) => directory.isActive(id),
+      secretsOf: (id) => openSecrets(ring, () => directory.secretsOf(id))
+    },
     engine: open.engine,
     get status () { return feed.status },
     async start (onProjects) {

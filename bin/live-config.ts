@@ -66,7 +66,11 @@ export class LiveConfig {
       if (files === null) return
       const projects = await this.#load()
       if (projects === null) return
-      for (const id of ids) projects.build(id, files.root, this.#lookUp(files))
+      const slices = createSlices()
+      for (const id of ids) {
+        projects.build(id, files.root, this.#lookUp(files))
+        if (slices.due()) await slices.next()
+      }
       await this.#apply(files, [])
     })
   }

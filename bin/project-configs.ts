@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { effectiveProject } from '../core/config/effective-project.js'
 import { baseHostOf, buildStoredProject } from '../core/config/store-projects.js'
+import type { ProjectSecrets } from '../core/config/project-secrets.js'
 import { parseProject } from '../core/config/parse-project.js'
 import { buildRegistry } from '../core/config/registry.js'
 import type { Finding } from '../core/errors.js'
@@ -16,30 +17,32 @@ export interface ProjectConfigSurroundings {
   readonly root: GatewayConfig
   /** The host names that it has verified. */
   readonly domains: readonly string[]
+  /** What it can name as `${secret:NAME}`. */
+  readonly secrets: ProjectSecrets
 }
 
 /** A project as it is served, in the configuration language. */
-export function effectiveConfig (project: Project, { root, domains }: ProjectConfigSurroundings): Record<string, unknown> {
-  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: compileEgress(root.egress.allow, ownAddresses()), baseDomain: root.baseDomain, domains })
+export function effectiveConfig (project: Project, { root, domains, secrets }: ProjectConfigSurroundings): Record<string, unknown> {
+  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: compileEgress(root.egress.allow, ownAddresses()), baseDomain: root.baseDomain, domains, secrets })
   const written = effectiveProject(project)
   return built === null ? written : { ...written, hosts: [...built.config.hosts] }
 }
 
 /** Reads a configuration that somebody wants a project to have. Findings have the place in the text where they are about one; with any, it may not be kept. */
-export async function readProjectConfig (project: Project, text: string, byOperator: boolean, { root, domains }: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
+export async function readProjectConfig (project: Project, text: string, byOperator: boolean, { root, domains, secrets }: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
   const registry = buildRegistry(plugins)
   const egress = compileEgress(root.egress.allow, ownAddresses())
   const { project_id: name } = project
   const written_by = byOperator ? 'operator' as const : 'tenant' as const
-  const parsed = parseProject({ text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry, egress, hosts: [baseHostOf(name, root.baseDomain), ...domains] })
+  const parsed = parseProject({ text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry, egress, hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets })
   if (parsed.project === null || parsed.value === null) return { value: null, findings: parsed.findings }
-  const { project: built, findings } = buildStoredProject({ ...project, config: parsed.value, target_url: null, written_by }, { registry, egress, baseDomain: root.baseDomain, domains })
+  const { project: built, findings, hide } = buildStoredProject({ ...project, config: parsed.value, target_url: null, written_by }, { registry, egress, baseDomain: root.baseDomain, domains, secrets })
   if (built === null) return { value: null, findings }
   const checks = createChecks(registry)
-  const wrong = [
+  const wrong = hide([
     ...checks.checkRoutes(built.config), ...checks.checkProject(built.config, root, (use) => use.use === null ? registry.get(use.name) : undefined), ...checks.checkProjects([built.config]),
     ...byOperator ? [] : await findInnerTargets(built.config, egress)
-  ]
+  ])
   return { value: parsed.value, findings: wrong }
 }
 

@@ -7,8 +7,10 @@ import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
 import type { DeclaredProject, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
 import { createKeyMaker, randomId } from './key-maker.js'
+import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
+import type { ProjectConfigSurroundings } from './project-configs.js'
 
 /** What the endpoints for tenants stand on beside the store. */
 export interface StatePortsOptions {
@@ -22,11 +24,12 @@ export interface StatePortsOptions {
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store: { open, ring }, root, declared, dataUrl }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, dataUrl }: StatePortsOptions): StatePorts {
+  const { open, ring } = store
   return {
     open,
     keys: createKeyMaker(ring),
-    configs: createConfigs(open, root),
+    configs: createConfigs(store, root),
     now: Date.now,
     randomId,
     projectUrl (projectId) {
@@ -42,10 +45,11 @@ export function createStatePorts ({ store: { open, ring }, root, declared, dataU
 }
 
 /** Imported when it is first asked for: schemas, YAML and checks take 20 MB. */
-function createConfigs ({ store }: NodeStore['open'], root: () => GatewayConfig): ProjectConfigs {
-  const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<{ root: GatewayConfig, domains: string[] }> => {
+function createConfigs ({ open: { store }, ring }: NodeStore, root: () => GatewayConfig): ProjectConfigs {
+  const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<ProjectConfigSurroundings> => {
     const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
-    return { root: root(), domains: domains.map(({ name }) => name) }
+    const [own, ofAccount] = await Promise.all([projectId, null].map((id) => store.secrets.list(customerId, { filter: { project_id: { eq: id } }, limit: 1_000 })))
+    return { root: root(), domains: domains.map(({ name }) => name), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]) }
   }
   return {
     expanded: (project) => effectiveProject(project),

@@ -1,5 +1,7 @@
 import type { StoredProject } from '../core/config/effective-project.js'
 import { baseHostOf, buildStoredProject, withoutLostHosts } from '../core/config/store-projects.js'
+import { HIDE_NOTHING, type HideSecrets } from '../core/config/hide-secrets.js'
+import type { ProjectSecrets } from '../core/config/project-secrets.js'
 import type { Finding } from '../core/errors.js'
 import { formatFinding } from '../core/errors.js'
 import type { Logger } from '../core/host.js'
@@ -16,6 +18,7 @@ export interface ProjectSource {
   projects (): Iterable<{ readonly project_id: string }>
   domainsOf (projectId: string): readonly { readonly name: string, readonly status: string }[]
   isActive (customerId: string): boolean
+  secretsOf (projectId: string): ProjectSecrets
 }
 
 /** A project of the store whose present version can not be served. */
@@ -38,6 +41,7 @@ export class StoreProjects {
   readonly #checks: ReturnType<typeof createChecks>
   readonly #built = new Map<string, HashedProject>()
   #egress: { readonly of: GatewayConfig['egress'], readonly rules: Egress } | null = null
+  readonly #hides = new Map<string, HideSecrets>()
   readonly #refused = new Map<string, RefusedProject>()
 
   constructor (source: ProjectSource, registry: ReadonlyMap<string, Plugin>, ownAddresses: readonly string[], log: Logger) {
@@ -66,12 +70,15 @@ export class StoreProjects {
     const record = this.#source.project(id)
     if (record === null || !record.active || !this.#source.isActive(record.customer_id)) {
       this.#built.delete(id)
+      this.#hides.delete(id)
       this.#refused.delete(id)
       return
     }
     const domains = this.#source.domainsOf(id).filter(({ status }) => status === 'verified').map(({ name }) => name)
-    const { project, findings } = buildStoredProject(record, { registry: this.#registry, egress: this.#egressOf(root), baseDomain: root.baseDomain, domains })
-    const wrong = project === null ? findings : this.#check(project.config, root, lookUp)
+    const { project, findings, hide } = buildStoredProject(record, { registry: this.#registry, egress: this.#egressOf(root), baseDomain: root.baseDomain, domains, secrets: this.#source.secretsOf(id) })
+    if (hide === HIDE_NOTHING) this.#hides.delete(id)
+    else this.#hides.set(id, hide)
+    const wrong = project === null ? findings : hide(this.#check(project.config, root, lookUp))
     if (project === null || wrong.length > 0) {
       const before = this.#built.get(id)
       if (before !== undefined) this.#built.set(id, withoutLostHosts(before, [baseHostOf(id, root.baseDomain), ...domains]))
@@ -86,7 +93,7 @@ export class StoreProjects {
   compileFailed ({ config: { name } }: HashedProject, findings: readonly Finding[], before: HashedProject | null): void {
     if (before === null) this.#built.delete(name)
     else this.#built.set(name, before)
-    this.#refuse(name, this.#source.project(name)?.rev ?? 0, findings)
+    this.#refuse(name, this.#source.project(name)?.rev ?? 0, this.#hides.get(name)?.(findings) ?? findings)
   }
 
   #egressOf ({ egress }: GatewayConfig): Egress {

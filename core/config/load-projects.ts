@@ -14,13 +14,13 @@ export interface LoadProjectsOptions {
 }
 
 /**
- * The projects that a file and what it includes declare, as they are written: references resolved, the environment laid over, nothing checked
- * or filled in. What keeps a file from being read is a finding.
+ * The projects that a file and what it includes declare, as they are written: references resolved but those to secrets, which the store has, the
+ * environment laid over, nothing checked or filled in. What keeps a file from being read is a finding.
  */
 export function loadProjects ({ file, environment, env }: LoadProjectsOptions): { projects: ReadonlyMap<string, RawMap>, findings: readonly Finding[] } {
   const findings = createFindingList()
   const originals: Originals = new Map()
-  const { files, complete } = loadSourceFiles({ file, environment, env, reader: createFileReader(), known: new Map() }, originals, findings)
+  const { files, complete } = loadSourceFiles({ file, environment, env, forStore: true, reader: createFileReader(), known: new Map() }, originals, findings)
   const { projects, position } = assemble(files, environment, complete, originals, findings)
   const read = new Map<string, RawMap>()
   for (const [name, project] of projects) {

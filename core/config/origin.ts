@@ -1,9 +1,12 @@
 import type { ConfigPath, Finding } from '../errors.js'
+import { secretNames } from '../lib/secret-references.js'
 import { PUBLIC_ONLY, targetProblem, type Egress } from '../lib/egress.js'
 import type { ConfigOrigin } from '../route.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
+import { REFERENCE } from './references.js'
 import type { Registry } from './registry.js'
 import { FileSchema, ProjectSchema } from './schema.js'
+import { mayHoldSecret } from './secret-places.js'
 
 /** Keys of a file that a project does not have. */
 const GATEWAY_KEYS: ReadonlySet<string> = new Set(Object.keys(FileSchema.properties).filter((key) => !Object.hasOwn(ProjectSchema.properties, key)))
@@ -44,9 +47,22 @@ export function checkOrigin (project: Raw, origin: ConfigOrigin, registry: Regis
 
 function findReferences (value: Raw, path: ConfigPath, findings: Finding[]): void {
   if (typeof value === 'string') {
-    if (value.includes('${')) findings.push({ path, message: '"${" refers to the environment of the gateway, which is closed here', remedy: 'write the value itself' })
+    if (value.includes('${')) checkReferences(value, path, findings)
   } else if (Array.isArray(value)) value.forEach((one, index) => { findReferences(one, [...path, index], findings) })
   else if (isMap(value)) for (const [key, one] of Object.entries(value)) findReferences(one, [...path, key], findings)
+}
+
+function checkReferences (text: string, path: ConfigPath, findings: Finding[]): void {
+  for (const [whole, , , , secret] of text.matchAll(REFERENCE)) {
+    if (whole === '$${') continue
+    if (secret === undefined) {
+      findings.push({ path, message: '"${" refers to the environment of the gateway, which is closed here', remedy: 'write the value itself, or "${secret:NAME}" in its place; "$${" is a literal "${"' })
+      return
+    }
+    if (mayHoldSecret(path)) continue
+    findings.push({ path, message: 'a secret can not stand here', remedy: 'secrets can stand in the settings of plugins, and in ca, cert and key of an upstream\'s tls' })
+    return
+  }
 }
 
 function findForeignHosts (list: readonly Raw[], at: ConfigPath, hosts: readonly string[], findings: Finding[]): void {
@@ -74,7 +90,7 @@ function checkUpstream (upstream: RawMap, at: ConfigPath, origin: ConfigOrigin, 
   if (!isMap(tls)) return
   for (const key of ['ca', 'cert', 'key']) {
     const text = tls[key]
-    if (typeof text === 'string' && !text.includes('-----BEGIN ')) findings.push({ path: [...at, 'tls', key], message: 'a file of the gateway can not be named here', remedy: 'write the PEM text itself' })
+    if (typeof text === 'string' && !text.includes('-----BEGIN ') && secretNames(text).length === 0) findings.push({ path: [...at, 'tls', key], message: 'a file of the gateway can not be named here', remedy: 'write the PEM text itself' })
   }
 }
 

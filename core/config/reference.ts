@@ -15,7 +15,7 @@ export function buildReference (registry: Registry): string {
     '',
     'Made from the schema by `npm run docs`; do not edit. Durations are written `500ms`, `30s`, `5m`, `1h`, `7d`; sizes `512b`, `64kb`, `1mb`, `2gb`',
     '(1 kb = 1024 bytes); rates `10/s`, `100/m`, `5/2s`. A text may hold `"${NAME}"`, `"${NAME:-default}"` or `"${file:path}"`, in quotes; `$${` is a',
-    'literal `${`. Unknown keys are errors. Keys in **bold** have to be given. [config-language.md](config-language.md) explains values, references, plugin lists,',
+    'literal `${`; projects that are kept in the store name secrets of it as `"${secret:NAME}"`. Unknown keys are errors. Keys in **bold** have to be given. [config-language.md](config-language.md) explains values, references, plugin lists,',
     'environments and includes; [routing.md](routing.md) which route wins.',
     ''
   ]

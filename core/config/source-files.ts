@@ -6,7 +6,7 @@ import type { FileReader } from './file-reader.js'
 import { createFindingList, type Draft, type FindingList } from './findings.js'
 import { parseYaml, type ParsedYaml } from './parse-yaml.js'
 import { isMap, type RawMap } from './raw.js'
-import { resolveReferences, type Originals } from './references.js'
+import { fileReferences, resolveReferences, type Originals } from './references.js'
 import { indexPositions, type PositionIndex } from './yaml-positions.js'
 
 /** One file of a configuration, references resolved. */
@@ -24,6 +24,8 @@ export interface SourceOptions {
   readonly file: string
   readonly environment: string | null
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Whether what is read goes to the store, which has secrets of its own; default false. */
+  readonly forStore?: boolean
   readonly reader: FileReader
   /** Parsed files of the last load, by content. */
   readonly known: ReadonlyMap<string, ParsedYaml>
@@ -102,8 +104,8 @@ export function loadSourceFiles (options: SourceOptions, originals: Originals, f
     const references = content.scan.references.filter((place) => place[0] !== 'environments' || place[1] === options.environment)
     if (references.length === 0) return { file, value: content.value, position }
     const unresolved = createFindingList()
-    const sources = { env: options.env, readText: (name: string) => reader.readText(path.resolve(path.dirname(file), name)) }
-    const value = resolveReferences(content.value, references, sources, originals, unresolved) as RawMap
+    const sources = { env: options.env, forStore: options.forStore ?? false, readText: (name: string) => reader.readText(path.resolve(path.dirname(file), name)) }
+    const value = resolveReferences(content.value, references, fileReferences(sources, unresolved), originals) as RawMap
     for (const finding of unresolved.items) findings.add({ ...finding, position: position(finding.path, false) })
     return { file, value, position }
   }

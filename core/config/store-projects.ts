@@ -5,6 +5,8 @@ import type { ProjectConfig } from '../route.js'
 import { AUTH_PLUGINS, availableAuthTypes } from './auth-plugins.js'
 import { effectiveProject, type StoredProject } from './effective-project.js'
 import { buildForeignProject } from './foreign-project.js'
+import { HIDE_NOTHING, type HideSecrets } from './hide-secrets.js'
+import type { ProjectSecrets } from './project-secrets.js'
 import type { Registry } from './registry.js'
 import { scanRaw } from './scan.js'
 
@@ -15,6 +17,17 @@ export interface StoredProjectSurroundings {
   readonly baseDomain: string
   /** The host names that the project has verified. */
   readonly domains: readonly string[]
+  /** What it can name as `${secret:NAME}`; left out: none. */
+  readonly secrets?: ProjectSecrets
+}
+
+/** A stored project that was built. */
+export interface BuiltStoredProject {
+  /** Null with findings. Where the project names secrets, their values are in it: it is served, and shown nowhere. */
+  readonly project: { readonly config: ProjectConfig, readonly hash: string } | null
+  readonly findings: readonly Finding[]
+  /** Takes the secrets of the project out of what others find wrong with it. */
+  readonly hide: HideSecrets
 }
 
 /** The host under which every project of the store may be reached. */
@@ -26,18 +39,18 @@ export function baseHostOf (projectId: string, baseDomain: string): string {
  * Builds a stored project like one of a file, in the smaller language of who wrote it. It is served under `<project_id>.<baseDomain>` and
  * its verified domains, or those of them that it lists; an operator's under any it lists. With findings there is no project.
  */
-export function buildStoredProject (stored: StoredProject, { registry, egress, baseDomain, domains }: StoredProjectSurroundings): { project: { config: ProjectConfig, hash: string } | null, findings: readonly Finding[] } {
+export function buildStoredProject (stored: StoredProject, { registry, egress, baseDomain, domains, secrets }: StoredProjectSurroundings): BuiltStoredProject {
   const { project_id: name, auth_type: auth } = stored
   const at = ['projects', name]
   const plugin = AUTH_PLUGINS[auth]
   if (plugin !== null && !registry.has(plugin)) {
-    return { project: null, findings: [{ path: [...at, 'auth_type'], message: `this gateway has no plugin "${plugin}", which auth_type "${auth}" stands for`, remedy: `choose ${availableAuthTypes(registry).join(' or ')}` }] }
+    return { project: null, hide: HIDE_NOTHING, findings: [{ path: [...at, 'auth_type'], message: `this gateway has no plugin "${plugin}", which auth_type "${auth}" stands for`, remedy: `choose ${availableAuthTypes(registry).join(' or ')}` }] }
   }
   const value = effectiveProject(stored)
-  const { project, drafts } = buildForeignProject(value, scanRaw(value), { name, origin: stored.written_by === 'tenant' ? 'tenant' : 'operator-api', registry, egress })
-  if (project === null) return { project: null, findings: drafts.map(({ onKey: _, decisive: _also, ...finding }) => finding) }
+  const { project, drafts, hide } = buildForeignProject(value, scanRaw(value), { name, origin: stored.written_by === 'tenant' ? 'tenant' : 'operator-api', registry, egress, ...secrets === undefined ? {} : { secrets } })
+  if (project === null) return { project: null, hide, findings: drafts.map(({ onKey: _, decisive: _also, ...finding }) => finding) }
   const hosts = hostsOf(project.config, [baseHostOf(name, baseDomain), ...domains])
-  return { project: servedUnder(project, hosts), findings: [] }
+  return { project: servedUnder(project, hosts), hide, findings: [] }
 }
 
 /** A project that was built before, without the hosts that are no longer its own: a version that is kept must not keep a domain. */

@@ -1,4 +1,4 @@
-import type { Domain, Limits, Project } from './records.js'
+import type { Domain, Limits, Project, Secret } from './records.js'
 
 /**
  * What the directory keeps of records that others refer to: one object each, however many refer to it. `known` is false while a record is
@@ -9,13 +9,22 @@ interface Entry {
   known: boolean
 }
 
+/** What is kept of a secret: sealed as the store has it. */
+export type SecretEntry = Pick<Secret, 'secret_id' | 'customer_id' | 'project_id' | 'name' | 'value'>
+
 /** Of an account. */
-export interface AccountEntry extends Entry { active: boolean }
+export interface AccountEntry extends Entry {
+  active: boolean
+  /** Those that every project of it can name. */
+  secrets: SecretEntry[] | null
+}
 
 /** Of a project; whole, since what is served is made of it. */
 export interface ProjectEntry extends Entry {
   record: Project | null
   domains: Domain[] | null
+  /** Those that it alone can name. */
+  secrets: SecretEntry[] | null
 }
 
 /** Of a consumer. */
@@ -45,10 +54,10 @@ export interface SubscriptionEntry {
 }
 
 /** An account of which nothing is known yet. */
-export function unknownAccount (id: string): AccountEntry { return { id, known: false, active: false } }
+export function unknownAccount (id: string): AccountEntry { return { id, known: false, active: false, secrets: null } }
 
 /** A project of which nothing is known yet. */
-export function unknownProject (id: string): ProjectEntry { return { id, known: false, record: null, domains: null } }
+export function unknownProject (id: string): ProjectEntry { return { id, known: false, record: null, domains: null, secrets: null } }
 
 /** A consumer of which nothing is known yet. */
 export function unknownConsumer (id: string): ConsumerEntry {

@@ -10,6 +10,7 @@ export function * directoryItems (tables: DirectoryTables): IterableIterator<Dir
   }
   for (const { record } of tables.projects.values()) if (record !== null) yield ['projects', record]
   for (const record of tables.domains.values()) yield ['domains', record]
+  for (const record of tables.secrets.values()) yield ['secrets', record]
   for (const { id, known, account, name, limits } of tables.plans.values()) if (known) yield ['plans', { plan_id: id, customer_id: account, name, limits }]
   for (const { id, known, account, name, active } of tables.consumers.values()) {
     if (known && account !== null) yield ['consumers', { consumer_id: id, customer_id: account.id, name, status: active ? 'active' : 'inactive' }]

@@ -1,12 +1,13 @@
 import { CredentialTable } from './credential-table.js'
 import {
-  type AccountEntry, type ConsumerEntry, entryOf, type PlanEntry, type ProjectEntry, type SubscriptionEntry, unknownAccount, unknownConsumer, unknownPlan, unknownProject
+  type AccountEntry, type ConsumerEntry, entryOf, type PlanEntry, type ProjectEntry, type SecretEntry, type SubscriptionEntry, unknownAccount, unknownConsumer, unknownPlan, unknownProject
 } from './directory-entries.js'
+import { namesSecret } from '../lib/secret-references.js'
 import { LOCAL_ACCOUNT, type Account, type CollectionName, type Consumer, type Credential, type Domain, type Plan, type Project, type Subscription } from './records.js'
 import { hashText } from './slot-index.js'
 
 /** The collections that a directory is made of, those first that others refer to. */
-export const DIRECTORY_COLLECTIONS = ['accounts', 'projects', 'domains', 'plans', 'consumers', 'subscriptions', 'credentials'] as const satisfies readonly CollectionName[]
+export const DIRECTORY_COLLECTIONS = ['accounts', 'projects', 'domains', 'secrets', 'plans', 'consumers', 'subscriptions', 'credentials'] as const satisfies readonly CollectionName[]
 
 /** One of them. */
 export type DirectoryCollection = typeof DIRECTORY_COLLECTIONS[number]
@@ -20,6 +21,7 @@ export interface DirectorySources {
   accounts: Pick<Account, 'customer_id' | 'status'>
   projects: Project
   domains: Domain
+  secrets: SecretEntry
   plans: Pick<Plan, 'plan_id' | 'customer_id' | 'name' | 'limits'>
   consumers: Pick<Consumer, 'consumer_id' | 'customer_id' | 'name' | 'status'>
   subscriptions: Pick<Subscription, 'subscription_id' | 'customer_id' | 'consumer_id' | 'project_id' | 'plan_id' | 'status'>
@@ -38,6 +40,7 @@ export class DirectoryTables {
   readonly subscriptions = new Map<string, SubscriptionEntry>()
   readonly credentials = new CredentialTable()
   readonly domains = new Map<string, Domain>()
+  readonly secrets = new Map<string, SecretEntry>()
   /** Told the id of every project of which something changed that what is served is made of. */
   onProject: (projectId: string) => void = () => {}
 
@@ -55,6 +58,7 @@ export class DirectoryTables {
     accounts: (record) => { this.#putAccount(record) },
     projects: (record) => { this.#putProject(record) },
     domains: (record) => { this.#putDomain(record) },
+    secrets: (record) => { this.#putSecret(record) },
     plans: (record) => { this.#putPlan(record) },
     consumers: (record) => { this.#putConsumer(record) },
     subscriptions: (record) => { this.#putSubscription(record) },
@@ -71,6 +75,7 @@ export class DirectoryTables {
       this.onProject(id)
     },
     domains: (id) => { this.#removeDomain(id) },
+    secrets: (id) => { this.#removeSecret(id) },
     plans: (id) => {
       const entry = this.plans.get(id)
       if (entry !== undefined) entry.known = false
@@ -136,6 +141,35 @@ export class DirectoryTables {
     const project = entryOf(this.projects, record.project_id, unknownProject)
     project.domains = (project.domains ?? []).filter((other) => other !== record)
     this.onProject(record.project_id)
+  }
+
+  #putSecret ({ secret_id: id, customer_id: account, project_id: projectId, name, value }: SecretEntry): void {
+    this.#removeSecret(id)
+    const entry: SecretEntry = { secret_id: id, customer_id: account, project_id: projectId, name, value }
+    const owner = this.#secretOwner(entry)
+    owner.secrets = [...owner.secrets ?? [], entry]
+    this.secrets.set(id, entry)
+    this.#secretChanged(entry)
+  }
+
+  #removeSecret (id: string): void {
+    const entry = this.secrets.get(id)
+    if (entry === undefined) return
+    this.secrets.delete(id)
+    const owner = this.#secretOwner(entry)
+    const left = (owner.secrets ?? []).filter((other) => other !== entry)
+    owner.secrets = left.length === 0 ? null : left
+    this.#secretChanged(entry)
+  }
+
+  #secretOwner ({ customer_id: account, project_id: projectId }: SecretEntry): AccountEntry | ProjectEntry {
+    return projectId === null ? this.#account(account) : entryOf(this.projects, projectId, unknownProject)
+  }
+
+  /** Tells the projects whose configuration names it: others are made of the same things as before. */
+  #secretChanged ({ customer_id: account, project_id: projectId, name }: SecretEntry): void {
+    const own = projectId === null ? this.projects.values() : [entryOf(this.projects, projectId, unknownProject)]
+    for (const { id, record } of own) if (record?.customer_id === account && namesSecret(record.config, name)) this.onProject(id)
   }
 
   #putPlan ({ plan_id: id, customer_id: account, name, limits }: DirectorySources['plans']): void {

@@ -1,7 +1,7 @@
 import type { Directory as ProjectDirectory, KeyMatch, KeyRefusal } from '../host.js'
 import { compileCidrs } from '../lib/cidr.js'
 import type { CredentialTable } from './credential-table.js'
-import type { ConsumerEntry, PlanEntry, ProjectEntry } from './directory-entries.js'
+import type { ConsumerEntry, PlanEntry, ProjectEntry, SecretEntry } from './directory-entries.js'
 import { DirectoryTables } from './directory-tables.js'
 import type { KeyReader } from './key-reader.js'
 import { LOCAL_ACCOUNT, type Domain, type Project } from './records.js'
@@ -9,6 +9,7 @@ import { hashText } from './slot-index.js'
 
 const ANYWHERE = (): boolean => true
 const NO_DOMAINS: readonly Domain[] = []
+const NO_SECRETS: readonly SecretEntry[] = []
 const NETWORK_LISTS_KEPT = 1_000
 
 /**
@@ -47,6 +48,15 @@ export class Directory {
 
   /** Host names that a project claims; they serve it where they are verified. */
   domainsOf (projectId: string): readonly Domain[] { return this.#tables.projects.get(projectId)?.domains ?? NO_DOMAINS }
+
+  /** The secrets that a project can name, sealed: its own before those of its account. A name may stand in both. */
+  secretsOf (projectId: string): readonly SecretEntry[] {
+    const { record, secrets: own } = this.#tables.projects.get(projectId) ?? {}
+    if (record === null || record === undefined) return NO_SECRETS
+    const ofProject = own?.filter(({ customer_id: account }) => account === record.customer_id) ?? NO_SECRETS
+    const ofAccount = this.#tables.accounts.get(record.customer_id)?.secrets ?? NO_SECRETS
+    return ofAccount.length === 0 ? ofProject : [...ofProject, ...ofAccount]
+  }
 
   /** Whether an account may be served: it is there, and not suspended. */
   isActive (customerId: string): boolean {

@@ -145,6 +145,18 @@ export interface Subscription extends RecordBase {
   readonly status: 'active' | 'ended'
 }
 
+/** A value that the configurations of projects name as `${secret:NAME}`, in place of holding it. */
+export interface Secret extends RecordBase {
+  readonly secret_id: string
+  /** The only project that can name it; null = every project of the account that has none of this name itself. */
+  readonly project_id: string | null
+  /** Once within the project, or among those of the account. */
+  readonly name: string
+  readonly value: Sealed
+  /** Counts the values that it had, from 1. */
+  readonly version: number
+}
+
 /** A token for the admin API. Only its digest is kept. */
 export interface AdminToken extends RecordBase {
   readonly token_id: string
@@ -217,6 +229,7 @@ export interface Records {
   credentials: Credential
   plans: Plan
   subscriptions: Subscription
+  secrets: Secret
   admin_tokens: AdminToken
   config_versions: ConfigVersion
   audit_records: AuditRecord
@@ -228,7 +241,7 @@ export type CollectionName = keyof Records
 /** Which field of a record is its id. An id is one record's for good: also after that is gone. */
 export const ID_FIELDS = {
   accounts: 'customer_id', projects: 'project_id', domains: 'domain_id', users: 'user_id', teams: 'team_id', memberships: 'membership_id', consumers: 'consumer_id',
-  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', admin_tokens: 'token_id', config_versions: 'config_version_id', audit_records: 'audit_id'
+  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', secrets: 'secret_id', admin_tokens: 'token_id', config_versions: 'config_version_id', audit_records: 'audit_id'
 } as const satisfies { [C in CollectionName]: keyof Records[C] }
 
 /** The account of projects that files declare. */

@@ -18,7 +18,8 @@ type PepperedCollection = { [C in CollectionName]: Records[C] extends { readonly
 
 /** Every sealed field of the store. A table that leaves one out does not compile. */
 export const SEALED_FIELDS: { readonly [C in SealedCollection]: { readonly [F in SealedFieldOf<Records[C]>]: true } } = {
-  credentials: { secret: true }
+  credentials: { secret: true },
+  secrets: { value: true }
 }
 
 /** Every collection with a digest; likewise. */

@@ -11,6 +11,7 @@ const RULES: Rules = {
   plans: ({ customer_id: account, name }) => [['name', `${account}:${name}`]],
   memberships: ({ user_id: user, team_id: team, scope, scope_id: id }) => [['scope_id', `${user}:${team ?? ''}:${scope}:${id}`]],
   subscriptions: ({ status, consumer_id: consumer, project_id: project }) => status === 'active' ? [['consumer_id', `${consumer}:${project}`]] : [],
+  secrets: ({ customer_id: account, project_id: project, name }) => [['name', `${account}:${project ?? ''}:${name}`]],
   config_versions: ({ project_id: project, version }) => [['version', `${project}:${version}`]]
 }
 

@@ -17,8 +17,8 @@ type Record_ = NonNullable<ReturnType<ProjectSource['project']>>
 
 /** Fails to be created where it is told to, which no schema can know. */
 const moody = definePlugin({
-  name: 'moody', stage: 'edge', config: Type.Object({ fails: Type.Boolean({ default: false }) }, { additionalProperties: false }),
-  create: ({ fails }) => { if (fails) throw new ConfigError([{ path: ['fails'], message: 'it can not be made', remedy: 'leave it' }]); return {} }
+  name: 'moody', stage: 'edge', config: Type.Object({ fails: Type.Boolean({ default: false }), word: Type.String({ default: '' }) }, { additionalProperties: false }),
+  create: ({ fails, word }) => { if (fails) throw new ConfigError([{ path: ['fails'], message: `it can not be made ${word}`.trim(), remedy: 'leave it' }]); return {} }
 })
 const REGISTRY = buildRegistry([...plugins, moody])
 
@@ -28,6 +28,7 @@ async function start (t: Test, file: string): Promise<{
   projects: Map<string, Record_>
   domains: Map<string, { name: string, status: string }[]>
   suspended: Set<string>
+  secrets: Map<string, string>
   put (id: string, config: Record<string, unknown>, more?: Partial<Record_>): Promise<void>
   changed (...ids: string[]): Promise<void>
   load (file: string): Promise<void>
@@ -38,9 +39,11 @@ async function start (t: Test, file: string): Promise<{
   const projects = new Map<string, Record_>()
   const domains = new Map<string, { name: string, status: string }[]>()
   const suspended = new Set<string>()
+  const secrets = new Map<string, string>()
   const log = createLogger({ level: 'silent' })
   const source: ProjectSource = {
-    project: (id) => projects.get(id) ?? null, projects: () => projects.values(), domainsOf: (id) => domains.get(id) ?? [], isActive: (id) => !suspended.has(id)
+    project: (id) => projects.get(id) ?? null, projects: () => projects.values(), domainsOf: (id) => domains.get(id) ?? [], isActive: (id) => !suspended.has(id),
+    secretsOf: () => ({ names: () => secrets.keys(), open: (name) => secrets.get(name) ?? null })
   }
   const store = new StoreProjects(source, REGISTRY, [], log)
   const metrics = createMetrics(false)
@@ -60,7 +63,7 @@ async function start (t: Test, file: string): Promise<{
   const port = await openDataPort(gateway, { host: '127.0.0.1', port: 0, tls: null, metrics }, () => {})
   t.teardown(() => port.close())
   return {
-    projects, domains, suspended, store, gateway, load, changed,
+    projects, domains, suspended, secrets, store, gateway, load, changed,
     async put (id, config, more = {}) {
       const rev = (projects.get(id)?.rev ?? 0) + 1
       projects.set(id, { project_id: id, customer_id: 'acme', active: true, rev, target_url: null, auth_type: 'none', written_by: 'tenant', config, ...more })
@@ -128,6 +131,30 @@ test('live config: a version that can not be served leaves the one before, but n
   await put('new', says('mended'))
   t.same(await Promise.all(['shop.gate.example', 'new.gate.example'].map(ask)), ['mended', 'mended'])
   t.same(store.refused, [])
+})
+
+test('live config: a secret that changes is served with its new value, and nothing that is told of a project shows one', async (t) => {
+  const { put, changed, ask, secrets, store, gateway } = await start(t, FILE)
+  const canary = 'canary-8f3a2b'
+  secrets.set('TOKEN', `${canary}-one`)
+  await put('shop', says('it is ${secret:TOKEN}'))
+  t.equal(await ask('shop.gate.example'), `it is ${canary}-one`)
+  const compiled = gateway.current?.projects.get('shop')
+  await changed('shop')
+  t.equal(gateway.current?.projects.get('shop'), compiled, 'one that was sealed anew changes nothing')
+  secrets.set('TOKEN', `${canary}-two`)
+  await changed('shop')
+  t.equal(await ask('shop.gate.example'), `it is ${canary}-two`)
+  secrets.delete('TOKEN')
+  await changed('shop')
+  t.equal(await ask('shop.gate.example'), `it is ${canary}-two`, 'without it the version before stays')
+  t.match(store.refused, [{ projectId: 'shop', servesBefore: true, findings: [{ message: 'there is no secret "TOKEN" in this project or its account' }] }])
+  secrets.set('TOKEN', canary)
+  await put('shop', says('${secret:TOKEN}', { plugins: [{ moody: { fails: true, word: 'with ${secret:TOKEN}' } }] }))
+  t.match(store.refused, [{ findings: [{ message: 'what "${secret:TOKEN}" gives can not be used here' }] }], 'also what only its creation finds')
+  await put('till', says('${secret:TOKEN}', { plugins: [{ moody: { fails: true, word: 'today' } }] }))
+  t.match(store.refused, [{}, { findings: [{ message: 'it can not be made today' }] }])
+  t.notMatch(JSON.stringify(store.refused), canary)
 })
 
 test('live config: what files declare goes before what the store has, by name and by host', async (t) => {

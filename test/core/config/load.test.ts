@@ -1,6 +1,7 @@
 import path from 'node:path'
 import { test } from 'tap'
 import { createConfigCache } from '../../../core/config/cache.js'
+import { loadProjects } from '../../../core/config/load-projects.js'
 import { loadFiles } from '../../fixtures/load-config.js'
 
 const DESIGN = `# yaml-language-server: $schema=docs/gateway.schema.json
@@ -184,6 +185,15 @@ test('load: references that lead nowhere are findings, and nothing else is said 
     'gateway.yaml:4:17 errors.docs: "${open" is not a reference (write "${NAME}", "${NAME:-default}" or "${file:path}", or "$${" for a literal "${")',
     'gateway.yaml:5:16 admin.port: expected a port, found what "${WORD}" gives (write for example 8080)'
   ], 'and what a variable holds is not shown')
+})
+
+test('load: secrets of the store can not be named in files, but in those that are applied to it, where all else is written as it will be read', async (t) => {
+  const yaml = 'projects:\n  shop:\n    routes: [ { match: { path: / }, plugins: [ { inspect: { token: "${KIND} ${secret:TOKEN} $${x} ${ODD}" } } ] } ]\n'
+  const { lines, directory } = await loadFiles(t, { 'gateway.yaml': yaml }, { env: { KIND: 'Bearer', ODD: '' } })
+  t.same(lines, ['gateway.yaml:3:68 projects.shop.routes.0.plugins.0.inspect.token: "${secret:TOKEN}" names a secret of the store, and projects of files have none there (write "${NAME}" or "${file:path}", or make the project over the admin API)'])
+  const { projects, findings } = loadProjects({ file: path.join(directory, 'gateway.yaml'), environment: null, env: { KIND: 'Bearer', ODD: '${secret:OTHER}' } })
+  t.same(findings, [])
+  t.match(projects.get('shop'), { routes: [{ plugins: [{ inspect: { token: 'Bearer ${secret:TOKEN} $${x} $${secret:OTHER}' } }] }] }, 'a variable can not name a secret')
 })
 
 test('load: what is shown of a configuration holds no secret', async (t) => {

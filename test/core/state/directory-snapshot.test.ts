@@ -27,6 +27,8 @@ function filled (keys = 1_800): Directory {
   tables.put('projects', records.project('shop'))
   tables.put('projects', records.project('gone', { customer_id: 'late' }))
   tables.put('domains', records.domain('d1', 'shop'))
+  tables.put('secrets', records.secret('x1', 'TOKEN'))
+  tables.put('secrets', records.secret('x2', 'TOKEN', { project_id: 'shop' }))
   tables.put('plans', records.plan('pro', { name: 'Pro' }))
   tables.put('consumers', records.consumer('ada'))
   tables.put('consumers', records.consumer('bob', { status: 'inactive' }))
@@ -56,6 +58,8 @@ test('directory-snapshot: what is read finds the same keys, with the same reason
   }
   t.same([...after.projects()], [...before.projects()])
   t.same(after.domainsOf('shop'), before.domainsOf('shop'))
+  t.same(after.secretsOf('shop'), before.secretsOf('shop'))
+  t.equal(after.secretsOf('shop').length, 2)
   t.same([after.isActive('acme'), after.isActive('late')], [true, false])
   t.equal([...directoryItems(tables)].length, [...directoryItems(before.tables)].length)
 })
@@ -66,7 +70,7 @@ test('directory-snapshot: is the user\'s alone, shows nothing of what is in it, 
   writeFileSync(path, 'an older one', { mode: 0o644 })
   await writeDirectorySnapshot(path, { tables: filled().tables, seq: 7, asOf: NOW }, createSeal())
   t.equal(statSync(path).mode & 0o777, 0o600)
-  t.notOk(/customer_id|credential|http:|192\.0\.2\.1|Consumer /.test(readFileSync(path, 'utf8')))
+  t.notOk(/customer_id|credential|TOKEN|sealed value|http:|192\.0\.2\.1|Consumer /.test(readFileSync(path, 'utf8')))
   t.same(readdirSync(folder), ['directory.snapshot'])
 })
 

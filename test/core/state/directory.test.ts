@@ -181,6 +181,29 @@ test('directory: thousands of keys come and go, and each is found while it is th
   t.not(hashText('k1'), hashText('k2'))
 })
 
+test('directory: has the secrets that a project can name, its own first, and names the projects that use one which changed', async (t) => {
+  const directory = shop()
+  const { tables } = directory
+  const using = (name: string): { config: Record<string, unknown> } => ({ config: { routes: [{ plugins: [{ headers: { set: { a: `Bearer \${secret:${name}}`, b: '$${secret:ESCAPED}' } } }] }] } })
+  tables.put('projects', records.project('shop', using('TOKEN')))
+  tables.put('projects', records.project('till', using('TOKEN')))
+  tables.put('projects', records.project('other', using('OTHER')))
+  tables.put('projects', records.project('theirs', { customer_id: 'umbrella', ...using('TOKEN') }))
+  const touched: string[] = []
+  tables.onProject = (id) => { touched.push(id) }
+  const after = (change: () => void): string[] => { touched.length = 0; change(); return [...new Set(touched)].sort() }
+  const ids = (projectId: string): string[] => directory.secretsOf(projectId).map(({ secret_id: id }) => id)
+  t.same(after(() => { tables.put('secrets', records.secret('s1', 'TOKEN')) }), ['shop', 'till'])
+  t.same(after(() => { tables.put('secrets', records.secret('s2', 'TOKEN', { project_id: 'shop' })) }), ['shop'])
+  t.same(after(() => { tables.put('secrets', records.secret('s3', 'ESCAPED')) }), [], 'a literal names nothing')
+  t.same(after(() => { tables.put('secrets', records.secret('s4', 'TOKEN', { project_id: 'theirs' })) }), [], 'another account\'s project is none of its business')
+  t.same([ids('shop'), ids('till'), ids('theirs'), ids('no-such-one')], [['s2', 's1', 's3'], ['s1', 's3'], [], []])
+  t.same(after(() => { tables.put('secrets', records.secret('s2', 'OTHER', { project_id: 'shop', version: 2 })) }), ['shop'], 'the name of before counts too')
+  t.same(after(() => { tables.remove('secrets', 's1') }), ['shop', 'till'])
+  t.same(after(() => { tables.remove('secrets', 's1') }), [])
+  t.same([ids('shop'), ids('till')], [['s2', 's3'], ['s3']])
+})
+
 test('directory: names projects of which something changed', async (t) => {
   const directory = shop()
   const { tables } = directory

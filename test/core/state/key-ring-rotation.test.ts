@@ -11,7 +11,7 @@ import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
 import type { OpenStore } from '../../../core/state/store.js'
 import { mongoDatabase } from '../../fixtures/mongo-database.js'
 import { service } from '../../fixtures/services.js'
-import { credential } from '../../fixtures/store-records.js'
+import { credential, secret } from '../../fixtures/store-records.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 
 const PLACE = { collection: 'credentials', field: 'secret' }
@@ -124,6 +124,22 @@ for (const { engine, skip } of ENGINES) {
     for (const { secret } of after.values()) t.equal(ring.needsRotation(secret!), false)
   })
 }
+
+test('reseal: the secrets of projects are sealed anew too, and count as uses of their key', async (t) => {
+  const content = newRingContent()
+  const old = ringOf(content)
+  const ring = ringOf(withNewestActive(content, 'encryption'))
+  const { store, system } = await openStore(t)
+  const place = { collection: 'secrets', field: 'value' }
+  for (const [id, projectId] of [['s1', null], ['s2', 'shop']] as const) await store.secrets.insert('acme', secret(id, { project_id: projectId, value: old.seal('acme', place, `value of ${id}`) }))
+  t.strictSame([...await countKeyUse(system)], [[content.encryption.active, 2]])
+  t.match(await resealStore({ store, system }, ring), { resealed: 2, unopened: [] })
+  for (const { secret_id: id, value, version } of await store.secrets.list('acme', { limit: 10 })) {
+    t.strictSame([keyIdOf(value), ring.open('acme', place, value), version], [ring.content().encryption.active, `value of ${id}`, 1])
+    t.throws(() => ring.open('other', place, value), { name: 'KeyRingError', message: /was sealed for another tenant or place/ }, 'it is the tenant\'s')
+    t.throws(() => ring.open('acme', PLACE, value), { name: 'KeyRingError', message: /was sealed for another tenant or place/ }, 'and of this field')
+  }
+})
 
 test('reseal: what can not be opened is told and stays, and the rest is done', async (t) => {
   const content = newRingContent()

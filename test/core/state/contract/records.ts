@@ -1,7 +1,7 @@
 import type { Consumer } from '../../../../core/state/records.js'
 import { DuplicateError, StaleRevisionError } from '../../../../core/state/store-errors.js'
 import type { Collection, NewRecord } from '../../../../core/state/store.js'
-import { configVersion, consumer, domain, plan, user } from '../../../fixtures/store-records.js'
+import { configVersion, consumer, domain, plan, secret, user } from '../../../fixtures/store-records.js'
 import { shown } from './hostile.js'
 import type { Register } from './register.js'
 
@@ -125,6 +125,20 @@ export function uniqueness (contract: Register): void {
     await store.users.remove('acme', 'u2')
     t.match(await store.users.insert('acme', user('u4', { email: 'ann@example.com' })), { rev: 1 }, 'free by removal')
     t.match(await store.users.insert('acme', user('u5', { email: 'bob@example.com' })), { rev: 1 })
+  })
+
+  contract('the name of a secret is taken within its project, or among those of its account', async (t, open) => {
+    const { store } = await open()
+    await store.secrets.insert('acme', secret('s1', { name: 'TOKEN' }))
+    await store.secrets.insert('acme', secret('s2', { name: 'TOKEN', project_id: 'shop' }))
+    await store.secrets.insert('acme', secret('s3', { name: 'TOKEN', project_id: 'till' }))
+    await store.secrets.insert('other', secret('s4', { name: 'TOKEN' }))
+    await t.rejects(store.secrets.insert('acme', secret('s5', { name: 'TOKEN' })), { name: 'DuplicateError', collection: 'secrets', field: 'name' })
+    await t.rejects(store.secrets.insert('acme', secret('s5', { name: 'TOKEN', project_id: 'shop' })), { name: 'DuplicateError', field: 'name' })
+    t.match(await store.secrets.insert('acme', secret('s5', { name: 'token' })), { rev: 1 }, 'names differ by case')
+    const ofAccount = await store.secrets.list('acme', { filter: { project_id: { eq: null } }, limit: 10 })
+    t.same(ofAccount.map(({ secret_id: id }) => id), ['s1', 's5'], 'those of no project can be asked for')
+    t.same((await store.secrets.list('acme', { filter: { project_id: { eq: 'shop' } }, limit: 10 })).map(({ secret_id: id }) => id), ['s2'])
   })
 
   contract('records without a unique value do not stand in each other\'s way', async (t, open) => {
