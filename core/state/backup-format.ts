@@ -114,11 +114,11 @@ export async function verifyBackup (path: string): Promise<VerifiedBackup> {
   return { header, lines, newest }
 }
 
-/** The lines of a backup that was verified, less the first and the last. */
-export async function * readBackup (path: string): AsyncGenerator<BackupLine> {
+/** The lines of a backup that was verified, less the first and the last, each with how many characters of JSON it has. */
+export async function * readBackup (path: string): AsyncGenerator<{ readonly line: BackupLine, readonly length: number }> {
   for await (const text of textLines(path)) {
     const value = parsed(path, text)
-    if (isBackupLine(value)) yield value
+    if (isBackupLine(value)) yield { line: value, length: text.length }
   }
 }
 

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { DocumentEngine, StoredDocument } from './document-engine.js'
+import type { CollectedDocument, DocumentEngine } from './document-engine.js'
 import { openDocumentStore } from './document-store.js'
 import { keyOfLine, readBackup, verifyBackup, writeBackup, type BackupLine, type RecordLine } from './backup-format.js'
 import { migrate, migrationStatus } from './migrate.js'
 import { LOCAL_ACCOUNT, type Records } from './records.js'
+import type { UsageDay } from './store.js'
 import { BackupError, StoreTooNewError } from './store-errors.js'
 import { uniqueEntries } from './unique-fields.js'
 
@@ -31,6 +32,9 @@ export interface BackupOptions {
 }
 
 const PIECE = 1_000
+// What is written at once: the disk is waited for once for all of it, and no batch is too large for the time limit of a call.
+const BATCH_LINES = 500
+const BATCH_CHARACTERS = 1_000_000
 // What belongs to records: the migrations that formed them, and by which ring their secrets can be read.
 const SETTINGS = ['migrations', 'key_ring']
 const EVER = ['0000-01-01', '9999-12-31'] as const
@@ -99,22 +103,48 @@ export async function restore (engine: DocumentEngine, path: string, { merge = f
   if (empty) for (const [key, value] of Object.entries(header.settings)) await engine.setMeta(key, value, undefined)
   const counts = { records: 0, usage: 0, skipped: 0 }
   let done = 0
-  for await (const line of readBackup(path)) {
-    if ('usage' in line) {
-      if (!empty) continue
-      await engine.addUsage(line.customer_id, [line.usage])
-      counts.usage += 1
-    } else if ((newest.get(keyOfLine(line)) ?? line.seq) === line.seq) {
-      if (await engine.insert(line.collection, documentOf(line)) === null) counts.records += 1
+  for await (const batch of batches(readBackup(path))) {
+    const documents = batch.flatMap((line) => 'usage' in line || (newest.get(keyOfLine(line)) ?? line.seq) !== line.seq ? [] : [documentOf(line)])
+    for (const [index, taken] of (await engine.insertAll(documents)).entries()) {
+      if (taken === null) counts.records += 1
       else if (merge) counts.skipped += 1
-      else throw new BackupError(path, `${line.collection}: ${line.id} was taken meanwhile: something else writes to the store`)
+      else throw new BackupError(path, `${documents[index]?.collection}: ${documents[index]?.id} was taken meanwhile: something else writes to the store`)
     }
-    if (++done % PIECE === 0 || done === total) onProgress(done, total)
+    if (empty) counts.usage += await addUsage(engine, batch)
+    const before = done
+    done += batch.length
+    if (Math.floor(done / PIECE) > Math.floor(before / PIECE) || done === total) onProgress(done, total)
   }
   await migrate(open)
   return counts
 }
 
-function documentOf ({ collection, id, customer_id: customerId, rev, record }: RecordLine): StoredDocument {
-  return { id, customerId, rev, unique: record === null ? [] : uniqueEntries(collection, record as unknown as Records[typeof collection]), record }
+async function * batches (lines: AsyncIterable<{ readonly line: BackupLine, readonly length: number }>): AsyncGenerator<readonly BackupLine[]> {
+  let batch: BackupLine[] = []
+  let characters = 0
+  for await (const { line, length } of lines) {
+    batch.push(line)
+    characters += length
+    if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue
+    yield batch
+    batch = []
+    characters = 0
+  }
+  if (batch.length > 0) yield batch
+}
+
+/** Adds the usage that is among these lines; gives how much there is. */
+async function addUsage (engine: DocumentEngine, lines: readonly BackupLine[]): Promise<number> {
+  const days = new Map<string, UsageDay[]>()
+  for (const line of lines) if ('usage' in line) days.set(line.customer_id, [...days.get(line.customer_id) ?? [], line.usage])
+  let added = 0
+  for (const [customerId, counts] of days) {
+    await engine.addUsage(customerId, counts)
+    added += counts.length
+  }
+  return added
+}
+
+function documentOf ({ collection, id, customer_id: customerId, rev, record }: RecordLine): CollectedDocument {
+  return { collection, id, customerId, rev, unique: record === null ? [] : uniqueEntries(collection, record as unknown as Records[typeof collection]), record }
 }

@@ -12,6 +12,9 @@ export interface StoredDocument {
   readonly record: Readonly<Record<string, unknown>> | null
 }
 
+/** A document and the collection that it is one of. */
+export type CollectedDocument = StoredDocument & { readonly collection: CollectionName }
+
 /** A record as an engine gives it back. */
 export type KeptDocument = Omit<StoredDocument, 'unique'>
 
@@ -44,12 +47,18 @@ export interface DocumentEngine {
   count (collection: CollectionName, customerId: string | null, filter: Find['filter']): Promise<number>
   /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
   replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<'stale' | { readonly taken: string } | null>
+  /** Inserts documents that belong to several collections, in one go: for each, what `insert` gives. When it rejects, some may be kept. */
+  insertAll (documents: readonly CollectedDocument[]): Promise<(string | null)[]>
+  /** Removes a tenant's documents that the filter lets through, in pieces, each document a change of its own; gives how many. When it rejects, some are gone. */
+  removeAll (collection: CollectionName, customerId: string, filter: Find['filter']): Promise<number>
   readAll (collection: CollectionName, batch: number): AsyncIterable<KeptDocument[]>
   latestSeq (): Promise<number>
   changesSince (seq: number, limit: number): Promise<ChangedDocument[]>
   onChange (callback: () => void): () => void
   addUsage (customerId: string, counts: readonly UsageDay[]): Promise<void>
   usageDays (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+  /** Removes all that is counted for a tenant. */
+  removeUsage (customerId: string): Promise<void>
   takeLease (name: string, holder: string, nowMs: number, ttlMs: number): Promise<{ readonly holder: string, readonly expiresAt: number } | null>
   releaseLease (name: string, holder: string): Promise<void>
   getMeta (key: string): Promise<string | null>

@@ -28,6 +28,9 @@ export function openDocumentStore (engine: DocumentEngine, now: () => number = D
       async days (customerId, of, fromDay, toDay) {
         const ids = [customerId, fromDay, toDay, ...Object.values(of).filter((id) => id !== undefined)]
         return ids.every(isPlainId) ? engine.usageDays(customerId, of, fromDay, toDay) : []
+      },
+      async removeAll (customerId) {
+        if (isPlainId(customerId)) await engine.removeUsage(customerId)
       }
     }
   }
@@ -83,6 +86,10 @@ function createCollection<C extends CollectionName> (engine: DocumentEngine, nam
         if (rev !== undefined && there.rev !== rev) throw new StaleRevisionError(name, id)
         if (await engine.replace(name, there.rev, { id, customerId, rev: there.rev + 1, unique: [], record: null }) === null) return true
       }
+    },
+    async removeAll (customerId, filter) {
+      const find = findOf(name, { filter, limit: 1 })
+      return isPlainId(customerId) ? engine.removeAll(name, customerId, find.filter) : 0
     }
   }
 }

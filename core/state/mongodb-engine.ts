@@ -13,6 +13,7 @@ export type { MongoOptions } from './mongodb-connection.js'
 const SETTLE_MS = 150
 // A server answers when there is a change or `maxAwaitTimeMS` is over; one that answers at once is asked no more often than this.
 const LEAST_WAIT_MS = 20
+const DAYS_REMOVED_AT_ONCE = 1_000
 
 /**
  * Opens a store in MongoDB 4.4 or later, which other nodes may have open too; collections and indexes are made where they are missing. Rejects with
@@ -54,9 +55,9 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
 
 function sequenceDocument ({ sequence }: MongoCollections): SequenceDocument {
   return {
-    async enter (token, floor) {
+    async enter (token, floor, count) {
       // The value before: servers are known that hand out `after` as it is when they write the answer.
-      const before = await sequence.findOneAndUpdate({ _id: SEQUENCE_ID }, { $inc: { value: 1 }, $set: { [`pending.${token}`]: floor } }, { returnDocument: 'before', projection: { value: 1 } })
+      const before = await sequence.findOneAndUpdate({ _id: SEQUENCE_ID }, { $inc: { value: count }, $set: { [`pending.${token}`]: floor } }, { returnDocument: 'before', projection: { value: 1 } })
       if (before === null) throw new StoreUnavailableError('the sequence of the store is gone: its database was removed while it was open')
       return before.value
     },
@@ -93,7 +94,7 @@ async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: n
   }
 }
 
-function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays'> {
+function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays' | 'removeUsage'> {
   const add = async (customerId: string, counts: readonly UsageDay[], inTime: () => void): Promise<void> => {
     try {
       await days.bulkWrite(counts.map(({ project_id, credential_id, day, requests, errors }) => ({
@@ -121,7 +122,17 @@ function createUsage ({ collections: { usage: days }, bounded, timeoutMs, report
         ...(projectId === undefined ? {} : { project_id: { $eq: projectId } })
       }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportsFrom }).toArray()
       return found.map(({ project_id, credential_id, day, requests, errors }) => ({ project_id, credential_id, day, requests, errors }))
-    })
+    }),
+    async removeUsage (customerId) {
+      for (;;) {
+        const removed = await bounded(async () => {
+          const some = await days.find({ customer_id: { $eq: customerId } }, { limit: DAYS_REMOVED_AT_ONCE, projection: { _id: 1 }, maxTimeMS: timeoutMs }).toArray()
+          if (some.length > 0) await days.deleteMany({ _id: { $in: some.map(({ _id }) => _id) } })
+          return some.length
+        })
+        if (removed < DAYS_REMOVED_AT_ONCE) return
+      }
+    }
   }
 }
 

@@ -1,43 +1,79 @@
-import type { DocumentEngine } from './document-engine.js'
+import type { CollectedDocument, DocumentEngine } from './document-engine.js'
 import type { ChangeSignal } from './mongodb-changes.js'
 import { MAJORITY, type Filter, type MongoConnection } from './mongodb-connection.js'
 import { fromRecordDocument, keyOf, orderOf, queryOf, toRecordDocument, uniqueKeyOf, type RecordDocument } from './mongodb-documents.js'
-import { isBroken, isDuplicate } from './mongodb-errors.js'
+import { duplicatesOf, isBroken, isDuplicate } from './mongodb-errors.js'
 import type { ChangeSequence } from './mongodb-sequence.js'
 import type { CollectionName } from './records.js'
 
+const REMOVED_AT_ONCE = 250
+// What one document may take, a batch may take so many times.
+const MANY_TIMES = 10
+
 /** The part of an engine that keeps records and finds them. */
-export function createRecords ({ collections: { records }, bounded, timeoutMs, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace'> {
+export function createRecords ({ collections: { records }, bounded, timeoutMs, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'insertAll' | 'removeAll'> {
   const maxTimeMS = timeoutMs
-  const write = <T>(act: (seq: number, inTime: () => void) => Promise<T>): Promise<T> => bounded(async (inTime) => {
-    const written = await sequence.write((seq) => act(seq, inTime), async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) })
+  const write = <T>(act: (seq: number, inTime: () => void) => Promise<T>, count = 1): Promise<T> => bounded(async (inTime) => {
+    const written = await sequence.write((seq) => act(seq, inTime), async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) }, count)
     changes.changed()
     return written
-  })
+  }, count === 1 ? timeoutMs : MANY_TIMES * timeoutMs)
   const seqOf = async (key: string): Promise<number | null> => (await records.findOne({ _id: key }, { projection: { seq: 1 }, maxTimeMS }))?.seq ?? null
   const takenOf = async (collection: CollectionName, key: string, unique: readonly string[]): Promise<string | null> => {
     const wanted = unique.map((entry) => uniqueKeyOf(collection, entry))
     const holder = await records.findOne({ unique: { $in: wanted }, _id: { $ne: key } }, { projection: { unique: 1 }, maxTimeMS })
     return holder === null ? null : unique.find((_, index) => holder.unique.includes(wanted[index] as string)) ?? null
   }
-  return {
-    insert: (collection, document) => write(async (seq, inTime) => {
-      const key = keyOf(collection, document.id)
-      for (;;) {
-        try {
-          await twice(inTime, () => records.insertOne(toRecordDocument(collection, document, seq)))
-          return null
-        } catch (error) {
-          if (!isDuplicate(error)) throw error
-          const there = await seqOf(key)
-          // Its own: the answer to the first try was lost.
-          if (there === seq) return null
-          const taken = there === null ? await takenOf(collection, key, document.unique) : 'id'
-          if (taken !== null) return taken
-          // The holder let go of it meanwhile.
-        }
+  const insert = async (document: CollectedDocument, seq: number, inTime: () => void): Promise<string | null> => {
+    const { collection, id, unique } = document
+    const key = keyOf(collection, id)
+    for (;;) {
+      try {
+        await twice(inTime, () => records.insertOne(toRecordDocument(collection, document, seq)))
+        return null
+      } catch (error) {
+        if (!isDuplicate(error)) throw error
+        const there = await seqOf(key)
+        // Its own: the answer to the first try was lost.
+        if (there === seq) return null
+        const taken = there === null ? await takenOf(collection, key, unique) : 'id'
+        if (taken !== null) return taken
+        // The holder let go of it meanwhile.
       }
-    }),
+    }
+  }
+  /** Removes these where they are still as they were seen; each has a number of its own. */
+  const removeSeen = (seen: readonly Pick<RecordDocument, '_id' | 'rev'>[]): Promise<number> => write(async (first, inTime) => {
+    const { modifiedCount } = await twice(inTime, () => records.bulkWrite(seen.map(({ _id, rev }, index) => ({
+      updateOne: { filter: { _id, rev, removed: false }, update: { $set: { rev: rev + 1, seq: first + index, unique: [_id], fields: {}, record: null, removed: true } } }
+    })), { ordered: false }))
+    return modifiedCount
+  }, seen.length)
+  return {
+    insert: (collection, document) => write((seq, inTime) => insert({ ...document, collection }, seq, inTime)),
+
+    insertAll: async (documents) => documents.length === 0 ? [] : await write(async (first, inTime) => {
+      const taken = documents.map((): string | null => null)
+      try {
+        await twice(inTime, () => records.insertMany(documents.map((document, index) => toRecordDocument(document.collection, document, first + index)), { ordered: false }))
+      } catch (error) {
+        const again = duplicatesOf(error)
+        if (again === null) throw error
+        for (const index of again) taken[index] = await insert(documents[index] as CollectedDocument, first + index, inTime)
+      }
+      return taken
+    }, documents.length),
+
+    async removeAll (collection, customerId, filter) {
+      const query = queryOf(collection, customerId, filter)
+      let removed = 0
+      for (let behind = `${collection}/`; ;) {
+        const seen = await bounded(() => records.find({ ...query, _id: { $gt: behind } } as Filter<RecordDocument>, { maxTimeMS, sort: { _id: 1 }, limit: REMOVED_AT_ONCE, projection: { rev: 1 } }).toArray())
+        if (seen.length > 0) removed += await removeSeen(seen)
+        if (seen.length < REMOVED_AT_ONCE) return removed
+        behind = seen.at(-1)?._id ?? ''
+      }
+    },
 
     replace: (collection, rev, document) => write(async (seq, inTime) => {
       const { _id: key, ...replacement } = toRecordDocument(collection, document, seq)

@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto'
 
 /** The one document of the sequence: what may be done to it, each atomic. */
 export interface SequenceDocument {
-  /** Adds 1 to the value and enters the token with its floor; resolves to the value that was before. */
-  enter (token: string, floor: number): Promise<number>
+  /** Adds `count` to the value and enters the token with its floor; resolves to the value that was before. */
+  enter (token: string, floor: number, count: number): Promise<number>
   /** Takes the token out. False when it was not there any more. */
   leave (token: string): Promise<boolean>
   read (): Promise<{ readonly value: number, readonly pending: Readonly<Record<string, number>> }>
@@ -12,10 +12,10 @@ export interface SequenceDocument {
 /** Numbers the changes of a store that several nodes write to. */
 export interface ChangeSequence {
   /**
-   * Makes a write under the next number. `renumber` gives what carries the number `from` another one, if something still carries it; it
-   * may be called after this has settled.
+   * Makes a write under the next number, or under the next `count` ones, of which it is told the first. `renumber` gives what carries the number `from`
+   * another one, if something still carries it; it may be called after this has settled.
    */
-  write<T> (write: (seq: number) => Promise<T>, renumber: (from: number, to: number) => Promise<void>): Promise<T>
+  write<T> (write: (seq: number) => Promise<T>, renumber: (from: number, to: number) => Promise<void>, count?: number): Promise<T>
   /** The number up to which no write is under way any more. Never less than before. */
   settled (): Promise<number>
   close (): void
@@ -49,9 +49,9 @@ export function createChangeSequence (document: SequenceDocument, { abandonedMs,
   const retries = new Set<NodeJS.Timeout>()
   let closed = false
 
-  const settle = async (token: string, seq: number | null, renumber: (from: number, to: number) => Promise<void>): Promise<void> => {
-    if (await document.leave(token) || seq === null) return
-    await sequence.write((next) => renumber(seq, next), renumber)
+  const settle = async (token: string, first: number | null, count: number, renumber: (from: number, to: number) => Promise<void>): Promise<void> => {
+    if (await document.leave(token) || first === null) return
+    for (let seq = first; seq < first + count; seq++) await sequence.write((next) => renumber(seq, next), renumber)
   }
   const retry = (act: () => Promise<void>, attempt = 0): void => {
     const wait = RETRY_MS[attempt]
@@ -64,20 +64,20 @@ export function createChangeSequence (document: SequenceDocument, { abandonedMs,
   }
 
   const sequence: ChangeSequence = {
-    async write (write, renumber) {
+    async write (write, renumber, count = 1) {
       const token = randomBytes(12).toString('hex')
       let seq: number | null = null
       try {
-        seq = await document.enter(token, known) + 1
-        known = Math.max(known, seq)
+        seq = await document.enter(token, known, count) + 1
+        known = Math.max(known, seq + count - 1)
         const written = await write(seq)
-        const settling = settle(token, seq, renumber)
-        settling.catch(() => { retry(() => settle(token, seq, renumber)) })
+        const settling = settle(token, seq, count, renumber)
+        settling.catch(() => { retry(() => settle(token, seq, count, renumber)) })
         await within(settling, settleMs)
         return written
       } catch (error) {
         // Whether it was made is not known, or will be a moment later: the token stays a while.
-        retry(() => settle(token, seq, renumber))
+        retry(() => settle(token, seq, count, renumber))
         throw error
       }
     },

@@ -51,6 +51,8 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     find: (collection, find) => timed('find', collection, () => shapeOf(find), () => engine.find(collection, find)),
     count: (collection, customerId, filter) => timed('count', collection, () => joined([across(customerId), filterShape(filter)]), () => engine.count(collection, customerId, filter)),
     replace: (collection, rev, document) => timed(document.record === null ? 'remove' : 'replace', collection, nothing, () => engine.replace(collection, rev, document)),
+    insertAll: (documents) => timed('insertAll', null, () => `documents:${documents.length}`, () => engine.insertAll(documents)),
+    removeAll: (collection, customerId, filter) => timed('removeAll', collection, () => filterShape(filter), () => engine.removeAll(collection, customerId, filter)),
     async * readAll (collection, batch) {
       const pieces = engine.readAll(collection, batch)[Symbol.asyncIterator]()
       try {
@@ -69,6 +71,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     onChange: (callback) => engine.onChange(callback),
     addUsage: (customerId, counts) => timed('addUsage', 'usage', () => `days:${counts.length}`, () => engine.addUsage(customerId, counts)),
     usageDays: (customerId, of, fromDay, toDay) => timed('usageDays', 'usage', () => joined(Object.entries(of).filter(([, id]) => id !== undefined).map(([field]) => `${field}:eq`)), () => engine.usageDays(customerId, of, fromDay, toDay)),
+    removeUsage: (customerId) => timed('removeUsage', 'usage', nothing, () => engine.removeUsage(customerId)),
     takeLease: (name, holder, nowMs, ttlMs) => timed('takeLease', 'leases', nothing, () => engine.takeLease(name, holder, nowMs, ttlMs)),
     releaseLease: (name, holder) => timed('releaseLease', 'leases', nothing, () => engine.releaseLease(name, holder)),
     getMeta: (key) => timed('getMeta', 'settings', nothing, () => engine.getMeta(key)),

@@ -45,6 +45,11 @@ export interface Collection<T> {
   replace (customerId: string, record: T): Promise<T>
   /** Removes the record; with `rev`, only while that is its revision (else StaleRevisionError). False when there was none. */
   remove (customerId: string, id: string, rev?: number): Promise<boolean>
+  /**
+   * Removes every record of the tenant that the filter lets through (without one, all), however many; gives how many there were. Not at one moment:
+   * what is added meanwhile may stay, and when it rejects some are gone already. The same call goes on then.
+   */
+  removeAll (customerId: string, filter?: Filter<T>): Promise<number>
 }
 
 /** What a key was used for in one day (UTC). */
@@ -63,6 +68,8 @@ export interface UsageStore {
   add (customerId: string, counts: readonly UsageDay[]): Promise<void>
   /** From the first to the last day, both included; days without use are left out. */
   days (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+  /** Removes all that is counted for the tenant. */
+  removeAll (customerId: string): Promise<void>
 }
 
 /** What tenants have: a collection of each kind. The audit trail has a door of its own, which only adds. */

@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.js'
 import type { Account } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
-import { OPERATORS_ACCOUNT } from './reach.js'
+import { OPERATORS_ACCOUNT, TENANT_COLLECTIONS } from './reach.js'
 import { bodySchema, NAME, NO_FIELDS, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 
 const EMAIL = Type.Union([Type.String({ format: 'email', maxLength: 254 }), Type.Null()])
@@ -25,10 +25,10 @@ const ACCOUNTS: Resource<'accounts'> = {
       const left = await store[name].count(id)
       if (left > 0) throw new GatewayError('CONFLICT', { message: `The account has ${name} still (${left}): remove them first.`, details: { reason: 'account_not_empty', [name]: left } })
     }
-    // What would open the account again, and what has no use without it.
-    for (const [name, idField] of [['admin_tokens', 'token_id'], ['teams', 'team_id'], ['plans', 'plan_id'], ['memberships', 'membership_id']] as const) {
-      for (const record of await store[name].list(id, { limit: 1000 })) await store[name].remove(id, (record as unknown as Record<string, string>)[idField] as string)
-    }
+    // First what would open it again. Its part of the audit trail stays: that is one chain with all others'.
+    await store.admin_tokens.removeAll(id)
+    for (const name of TENANT_COLLECTIONS) if (name !== 'accounts') await store[name].removeAll(id)
+    await store.usage.removeAll(id)
   }
 }
 

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { everyRecord } from './every-record.js'
 import { defineOperation, type Operation } from './operation.js'
 import { NAME, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 import { SHOWN_KEY } from './api-keys.js'
@@ -18,8 +19,9 @@ const CONSUMERS: Resource<'consumers'> = {
   list: { filters: { customer_id: 'text', status: ['active', 'inactive'] }, sorts: ['consumer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
   permissions: { read: 'consumers:read', create: 'consumers:write', update: 'consumers:write', remove: 'consumers:write' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, consumer_id: id }) {
-    for (const { credential_id: key } of await store.credentials.list(customerId, { filter: { consumer_id: { eq: id } }, limit: 1000 })) await store.credentials.remove(customerId, key)
-    for (const { subscription_id: one } of await store.subscriptions.list(customerId, { filter: { consumer_id: { eq: id } }, limit: 1000 })) await store.subscriptions.remove(customerId, one)
+    await store.credentials.removeAll(customerId, { consumer_id: { eq: id } })
+    await store.subscriptions.removeAll(customerId, { consumer_id: { eq: id } })
+    await store.memberships.removeAll(customerId, { scope: { eq: 'consumer' }, scope_id: { eq: id } })
   }
 }
 
@@ -34,12 +36,12 @@ export const CONSUMER_OPERATIONS: readonly Operation[] = [
     async run (call) {
       const consumer = await call.reach.get('consumers', call.params.id ?? '')
       const { store } = call.state.open
-      const of = { filter: { consumer_id: { eq: consumer.consumer_id } }, limit: 1000 }
-      const keys = await store.credentials.list(consumer.customer_id, of)
-      const usage = await Promise.all(keys.map(({ credential_id: credentialId }) => store.usage.days(consumer.customer_id, { credentialId }, '0000-01-01', '9999-12-31')))
-      return { status: 200, body: {
-        consumer: showRecord(SHOWN_CONSUMER, consumer), api_keys: keys.map((key) => showRecord(SHOWN_KEY, key)), subscriptions: await store.subscriptions.list(consumer.customer_id, of), usage: usage.flat()
-      } }
+      const of = { consumer_id: { eq: consumer.consumer_id } }
+      const keys = await everyRecord(store.credentials, 'credential_id', consumer.customer_id, of)
+      const subscriptions = await everyRecord(store.subscriptions, 'subscription_id', consumer.customer_id, of)
+      const usage = []
+      for (const { credential_id: credentialId } of keys) usage.push(...await store.usage.days(consumer.customer_id, { credentialId }, '0000-01-01', '9999-12-31'))
+      return { status: 200, body: { consumer: showRecord(SHOWN_CONSUMER, consumer), api_keys: keys.map((key) => showRecord(SHOWN_KEY, key)), subscriptions, usage } }
     }
   })
 ]

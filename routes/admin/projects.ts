@@ -48,7 +48,8 @@ const PROJECTS: Resource<'projects'> = {
   },
   // A key that opens nothing must not wait for a project that is made anew: ids are not, but what is left over is not kept either.
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, project_id: projectId }) {
-    for (const name of ['credentials', 'subscriptions', 'domains'] as const) await removeOf(store[name], customerId, projectId)
+    for (const name of ['credentials', 'subscriptions', 'domains'] as const) await store[name].removeAll(customerId, { project_id: { eq: projectId } })
+    for (const name of ['memberships', 'admin_tokens'] as const) await store[name].removeAll(customerId, { scope: { eq: 'project' }, scope_id: { eq: projectId } })
   }
 }
 
@@ -126,14 +127,4 @@ function slugOf (target: string | null | undefined, suffix: string): string {
   const host = target === null || target === undefined ? '' : new URL(target).hostname
   const slug = host.replace(/[^a-z0-9]+/g, '-').slice(0, 40).replace(/^-+|-+$/g, '')
   return `${slug === '' ? 'project' : slug}-${suffix}`
-}
-
-interface OfProject { list (customerId: string, query: { filter: { project_id: { eq: string } }, limit: number }): Promise<readonly object[]>, remove (customerId: string, id: string): Promise<boolean> }
-
-async function removeOf (collection: OfProject, customerId: string, projectId: string): Promise<void> {
-  for (;;) {
-    const batch = await collection.list(customerId, { filter: { project_id: { eq: projectId } }, limit: 1000 }) as readonly Record<string, string>[]
-    for (const record of batch) await collection.remove(customerId, (record.credential_id ?? record.subscription_id ?? record.domain_id) as string)
-    if (batch.length < 1000) return
-  }
 }

@@ -32,6 +32,9 @@ const NOUNS: Readonly<Record<TenantCollection, string>> = {
   credentials: 'API key', plans: 'plan', subscriptions: 'subscription', secrets: 'secret', admin_tokens: 'token', config_versions: 'version'
 }
 
+/** Every collection that tenants have. */
+export const TENANT_COLLECTIONS = Object.keys(NOUNS) as readonly TenantCollection[]
+
 /** The failure of a look-up. */
 export function notFound (collection: TenantCollection): GatewayError {
   return new GatewayError('NOT_FOUND', { message: `There is no such ${NOUNS[collection]}.`, details: { reason: 'no_such_record' } })

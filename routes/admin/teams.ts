@@ -25,7 +25,7 @@ const TEAMS: Resource<'teams'> = {
   list: { filters: { customer_id: 'text', name: 'text' }, sorts: ['team_id', 'created_at', 'updated_at', 'name'], search: 'name' },
   permissions: { read: 'teams:read', create: 'teams:write', update: 'teams:write', remove: 'teams:write' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, team_id: id }) {
-    for (const { membership_id: one } of await store.memberships.list(customerId, { filter: { team_id: { eq: id } }, limit: 1000 })) await store.memberships.remove(customerId, one)
+    await store.memberships.removeAll(customerId, { team_id: { eq: id } })
   }
 }
 

@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { User } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
+import { everyRecord } from './every-record.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
 import { NAME, NO_FIELDS, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 import { SHOWN_MEMBERSHIP } from './teams.js'
@@ -27,7 +28,7 @@ const USERS: Resource<'users'> = {
   async beforeRemove (call, user) {
     await endTokens(call, user)
     const { store } = call.state.open
-    for (const { membership_id: id } of await store.memberships.list(user.customer_id, { filter: { user_id: { eq: user.user_id } }, limit: 1000 })) await store.memberships.remove(user.customer_id, id)
+    await store.memberships.removeAll(user.customer_id, { user_id: { eq: user.user_id } })
   }
 }
 
@@ -49,9 +50,9 @@ export const USER_OPERATIONS: readonly Operation[] = [
     async run (call) {
       const user = await call.reach.get('users', call.params.id ?? '')
       const { store } = call.state.open
-      const of = { filter: { user_id: { eq: user.user_id } }, limit: 1000 }
-      const memberships = await store.memberships.list(user.customer_id, of)
-      const tokens = await store.admin_tokens.list(user.customer_id, of)
+      const of = { user_id: { eq: user.user_id } }
+      const memberships = await everyRecord(store.memberships, 'membership_id', user.customer_id, of)
+      const tokens = await everyRecord(store.admin_tokens, 'token_id', user.customer_id, of)
       return { status: 200, body: {
         user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one) => showRecord(SHOWN_TOKEN, one))
       } }
@@ -72,5 +73,5 @@ async function changed (call: AnyCall, fields: Partial<User>, also: ((user: User
 }
 
 async function endTokens ({ state: { open: { store } } }: AnyCall, { customer_id: customerId, user_id: id }: User): Promise<void> {
-  for (const token of await store.admin_tokens.list(customerId, { filter: { user_id: { eq: id } }, limit: 1000 })) await store.admin_tokens.remove(customerId, token.token_id)
+  await store.admin_tokens.removeAll(customerId, { user_id: { eq: id } })
 }

@@ -149,14 +149,28 @@ test('restore: a file that is torn, was changed, or is no backup is refused befo
 
 test('restore: a store that is not empty is refused, unless it is told to merge, which also goes on after an interruption', async (t) => {
   const [from, to] = [await openEngine(t), await openEngine(t)]
-  await fill(from)
+  await fill(from, 600)
   const file = join(tempDir(t), 'a.backup')
   await backup(from, file)
-  let inserts = 0
-  const dying: DocumentEngine = { ...to, insert: async (collection, document) => { if (inserts++ === 11) throw new Error('killed'); return to.insert(collection, document) } }
+  let batches = 0
+  const dying: DocumentEngine = { ...to, insertAll: async (documents) => { if (batches++ === 1) throw new Error('killed'); return await to.insertAll(documents) } }
   await t.rejects(restore(dying, file), { message: 'killed' })
   await t.rejects(restore(to, file), { name: 'BackupError', message: /empty store/ })
-  t.same(await restore(to, file, { merge: true }), { records: 17, usage: 0, skipped: 11 })
+  const told: number[] = []
+  t.same(await restore(to, file, { merge: true, onProgress: (records) => { told.push(records) } }), { records: 108, usage: 0, skipped: 500 })
+  t.same(told, [609], 'progress is told each thousand, and at the end')
+  t.same(await all(to), await all(from))
+})
+
+test('restore: large records are written in smaller batches, so that none takes longer than a call may', async (t) => {
+  const [from, to] = [await openEngine(t), await openEngine(t)]
+  await migrate(from.open)
+  for (let index = 0; index < 5; index++) await from.open.store.consumers.insert('acme', consumer(`c${index}`, { metadata: { text: 'x'.repeat(600_000) } }))
+  const file = join(tempDir(t), 'a.backup')
+  await backup(from, file)
+  const sizes: number[] = []
+  await restore({ ...to, insertAll: async (documents) => { sizes.push(documents.length); return await to.insertAll(documents) } }, file)
+  t.same(sizes, [2, 2, 1])
   t.same(await all(to), await all(from))
 })
 

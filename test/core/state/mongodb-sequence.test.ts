@@ -15,10 +15,11 @@ function sharedDocument (): Shared {
     value: 0,
     pending: {},
     gone: false,
-    async enter (token, floor) {
+    async enter (token, floor, count) {
       answers()
       shared.pending[token] = floor
-      return shared.value++
+      shared.value += count
+      return shared.value - count
     },
     async leave (token) {
       answers()
@@ -112,6 +113,24 @@ test('sequence: a write that was made succeeds although its number can not be gi
   t.equal(await sequence.settled(), 0)
   for (let left = 200; left > 0 && Object.keys(shared.pending).length > 0; left--) await delay(20)
   t.equal(await sequence.settled(), 1)
+})
+
+test('sequence: a write of several documents has as many numbers, of which each is given another where a reader gave it up', async (t) => {
+  const shared = sharedDocument()
+  const [slow, fast, reader] = [createChangeSequence(shared, OPTIONS), createChangeSequence(shared, OPTIONS), createChangeSequence(shared, OPTIONS)]
+  t.equal(await fast.write(async (first) => first, noRenumber, 3), 1)
+  t.equal(await reader.settled(), 3)
+  const { opened, open } = gate()
+  const renumbered: [number, number][] = []
+  const writing = slow.write(async (first) => { await opened; return first }, async (from, to) => { renumbered.push([from, to]) }, 2)
+  t.equal(await fast.write(async (first) => first, noRenumber), 6, 'behind all of them')
+  t.ok(await reader.settled() < 4, 'none of them is passed')
+  await delay(70)
+  t.equal(await reader.settled(), 6, 'given up')
+  open()
+  t.equal(await writing, 4)
+  t.same(renumbered, [[4, 7], [5, 8]])
+  t.equal(await reader.settled(), 8)
 })
 
 test('sequence: once closed, nothing is tried again', async (t) => {

@@ -2,6 +2,7 @@ import { test, type Test } from 'tap'
 import type { OpenStore } from '../../../core/state/store.js'
 import { finding } from './contract/finding.js'
 import { hostile } from './contract/hostile.js'
+import { many } from './contract/many.js'
 import { conflicts, records, tenants, uniqueness } from './contract/records.js'
 import type { Register } from './contract/register.js'
 import { changes, coordination, counts } from './contract/system.js'
@@ -27,5 +28,5 @@ export function storeContract (name: string, createDatabase: CreateDatabase, ski
       }
     })
   }
-  for (const register of [records, conflicts, uniqueness, tenants, finding, hostile, changes, counts, coordination]) register(contract)
+  for (const register of [records, conflicts, uniqueness, tenants, many, finding, hostile, changes, counts, coordination]) register(contract)
 }
