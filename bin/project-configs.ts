@@ -21,9 +21,9 @@ export interface ProjectConfigSurroundings {
   readonly secrets: ProjectSecrets
 }
 
-/** A project as it is served, in the configuration language. */
-export function effectiveConfig (project: Project, { root, domains, secrets }: ProjectConfigSurroundings): Record<string, unknown> {
-  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: compileEgress(root.egress.allow, ownAddresses()), baseDomain: root.baseDomain, domains, secrets })
+/** A project as it is served, in the configuration language, with the names of secrets in their places. */
+export function effectiveConfig (project: Project, { root, domains }: Pick<ProjectConfigSurroundings, 'root' | 'domains'>): Record<string, unknown> {
+  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: compileEgress(root.egress.allow, ownAddresses()), baseDomain: root.baseDomain, domains, secrets: 'kept' })
   const written = effectiveProject(project)
   return built === null ? written : { ...written, hosts: [...built.config.hosts] }
 }

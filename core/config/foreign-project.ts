@@ -20,8 +20,8 @@ export interface ForeignProject {
   readonly egress?: Egress
   /** The host names that a tenant may write; left out: they are not looked at. */
   readonly hosts?: readonly string[]
-  /** What it can name as `${secret:NAME}`; left out: none. */
-  readonly secrets?: ProjectSecrets
+  /** What it can name as `${secret:NAME}`; `kept`: the names stay in their places, for a project that is shown; left out: none. */
+  readonly secrets?: ProjectSecrets | 'kept'
 }
 
 /** A project that was built. */
@@ -53,7 +53,7 @@ export function buildForeignProject (value: Raw, scan: RawScan, { name, origin, 
     return { hide, drafts: hide(list.items.filter(({ path, decisive }) => decisive === true || !decided.has(JSON.stringify(path)))) }
   }
   if (list.items.length > 0) return { project: null, ...found() }
-  const resolved = resolveReferences(value, scan.references, secretReferences(secrets, at, list, used), originals)
+  const resolved = secrets === 'kept' ? value : resolveReferences(value, scan.references, secretReferences(secrets, at, list, used), originals)
   const { config, hash } = buildProject(name, resolved, { origin, registry, authorPlugins: new Map(), originals, findings: list, ...nowhere })
   const project = { config, hash: used.size === 0 ? hash : createHmac('sha256', HASH_KEY).update(hash).digest('base64url') }
   return { project: list.items.length > 0 ? null : project, ...found() }

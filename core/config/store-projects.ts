@@ -17,8 +17,8 @@ export interface StoredProjectSurroundings {
   readonly baseDomain: string
   /** The host names that the project has verified. */
   readonly domains: readonly string[]
-  /** What it can name as `${secret:NAME}`; left out: none. */
-  readonly secrets?: ProjectSecrets
+  /** What it can name as `${secret:NAME}`; `kept`: the names stay in their places, for a project that is shown; left out: none. */
+  readonly secrets?: ProjectSecrets | 'kept'
 }
 
 /** A stored project that was built. */

@@ -78,6 +78,13 @@ test('project secrets: no finding tells a value, nor a part of it', (t) => {
   t.end()
 })
 
+test('project secrets: a project that is shown is built with the names of its secrets', (t) => {
+  const { project, findings } = parseProject({ ...options, secrets: 'kept', text: withPlugin('{ picky: { text: "fine ${secret:API_TOKEN}", list: [ "$${x}" ] } }') })
+  t.same(findings, [])
+  t.same(project?.config.routes[0]?.plugins[0]?.config, { text: 'fine ${secret:API_TOKEN}', list: ['$${x}'] })
+  t.end()
+})
+
 test('project secrets: the hash of a stored project follows the values, and tells nobody what they are', (t) => {
   const stored = { project_id: 'shop', target_url: null, auth_type: 'none' as const, written_by: 'tenant' as const, config: { upstreams: { u: { targets: ['https://u.example'] } }, routes: [{ match: { path: '/*' }, upstream: 'u', plugins: [{ picky: { text: 'fine ${secret:S}' } }] }] } }
   const hashOf = (value: string): string | undefined => buildStoredProject(stored, { registry, egress: PUBLIC_ONLY, baseDomain: 'g.example', domains: [], secrets: { names: () => ['S'], open: () => value } }).project?.hash
