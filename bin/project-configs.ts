@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { effectiveProject } from '../core/config/effective-project.js'
 import { baseHostOf, buildStoredProject } from '../core/config/store-projects.js'
 import type { ProjectSecrets } from '../core/config/project-secrets.js'
-import { parseProject } from '../core/config/parse-project.js'
+import { parseProject, placeFindings } from '../core/config/parse-project.js'
 import { buildRegistry } from '../core/config/registry.js'
 import type { Finding } from '../core/errors.js'
 import { compileEgress, type Egress } from '../core/lib/egress.js'
@@ -34,16 +34,17 @@ export async function readProjectConfig (project: Project, text: string, byOpera
   const egress = compileEgress(root.egress.allow, ownAddresses())
   const { project_id: name } = project
   const written_by = byOperator ? 'operator' as const : 'tenant' as const
-  const parsed = parseProject({ text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry, egress, hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets })
+  const written = { text, label: 'config' }
+  const parsed = parseProject({ ...written, name, origin: byOperator ? 'operator-api' : 'tenant', registry, egress, hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets })
   if (parsed.project === null || parsed.value === null) return { value: null, findings: parsed.findings }
   const { project: built, findings, hide } = buildStoredProject({ ...project, config: parsed.value, target_url: null, written_by }, { registry, egress, baseDomain: root.baseDomain, domains, secrets })
-  if (built === null) return { value: null, findings }
+  if (built === null) return { value: null, findings: placeFindings(written, findings) }
   const checks = createChecks(registry)
   const wrong = hide([
     ...checks.checkRoutes(built.config), ...checks.checkProject(built.config, root, (use) => use.use === null ? registry.get(use.name) : undefined), ...checks.checkProjects([built.config]),
     ...byOperator ? [] : await findInnerTargets(built.config, egress)
   ])
-  return { value: parsed.value, findings: wrong }
+  return { value: parsed.value, findings: placeFindings(written, wrong) }
 }
 
 /** Targets whose names lead inside now. That they do so later is found at each connection. */

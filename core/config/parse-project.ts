@@ -1,6 +1,7 @@
 import type { Finding } from '../errors.js'
 import type { ProjectConfig } from '../route.js'
 import { buildForeignProject, type ForeignProject } from './foreign-project.js'
+import type { Draft } from './findings.js'
 import { parseYaml } from './parse-yaml.js'
 import { isMap, type RawMap } from './raw.js'
 import { indexPositions } from './yaml-positions.js'
@@ -27,7 +28,12 @@ export function parseProject ({ text, label, ...options }: ProjectText): ParsedP
   const { project, drafts } = buildForeignProject(parsed.value, parsed.scan, options)
   const value = isMap(parsed.value) ? parsed.value : null
   if (drafts.length === 0) return { project, value, findings: [] }
+  return { project: null, value, findings: placeFindings({ text, label }, drafts) }
+}
+
+/** Gives findings about a project the places in its text; their paths begin with `projects` and its name. */
+export function placeFindings ({ text, label }: Pick<ProjectText, 'text' | 'label'>, drafts: readonly Draft[]): readonly Finding[] {
+  if (drafts.length === 0) return []
   const index = indexPositions(text)
-  const findings = drafts.map(({ onKey, decisive: _, ...finding }) => ({ ...finding, position: { file: label, ...index.locate(finding.path.slice(2), onKey === true) } }))
-  return { project: null, value, findings }
+  return drafts.map(({ onKey, decisive: _, ...finding }) => ({ ...finding, position: { file: label, ...index.locate(finding.path.slice(2), onKey === true) } }))
 }

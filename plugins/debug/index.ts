@@ -26,6 +26,8 @@ export default definePlugin({
   name: 'debug',
   description: 'Adds Server-Timing and a trace of the steps to the answers of requests that carry the operator\'s token in X-Sluice-Debug.',
   stage: 'edge',
+  // A route that any tenant can make would be a place to guess the token at that nothing limits.
+  operatorOnly: true,
   config,
   create ({ trace, maxSteps }, host) {
     /** When the requests of operators that are under way came here. */
