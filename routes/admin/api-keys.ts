@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import { parseDuration } from '../../core/lib/units.js'
 import type { Credential } from '../../core/state/records.js'
+import { bulkOperation } from './bulk.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
 import { LIMITS } from './plans.js'
@@ -49,68 +50,81 @@ const { list, get, replace, patch } = resourceOperations(KEYS)
 const PATHS = { path: KEYS.path, one: `${KEYS.path}/:id` }
 const SECRETS = ['api_key', 'secret']
 
+const create = defineOperation({
+  id: 'api-keys.create', method: 'POST', url: PATHS.path, summary: 'Creates an API key; this answer alone shows it', permission: 'api-keys:write', answer: SHOWN_ONCE, status: 201, secrets: SECRETS,
+  body: bodySchema({ ...KEYS.writable, project_id: ID, consumer_id: ID, customer_id: CUSTOMER_ID }, ['project_id']),
+  async run (call) {
+    const { project_id: projectId, consumer_id: named, customer_id: account, ...fields } = call.body as Record<string, unknown> & { project_id: string, consumer_id?: string }
+    const customerId = account === undefined ? (await findProject(call, projectId)).customer_id : await call.reach.accountFor(account)
+    await call.reach.refer('projects', customerId, projectId, '/project_id')
+    if (named !== undefined) await call.reach.refer('consumers', customerId, named, '/consumer_id')
+    const settings = await KEYS.check?.(call, customerId, { ...KEYS.defaults, ...fields }, null) ?? fields
+    return await createKey(call, customerId, { ...settings, project_id: projectId, ...named === undefined ? {} : { consumer_id: named } })
+  }
+})
+
+const revoke = defineOperation({
+  id: 'api-keys.revoke', method: 'POST', url: `${PATHS.one}/revoke`, summary: 'Revokes an API key: it is dead at once, for good', permission: 'api-keys:write', body: NO_FIELDS, answer: SHOWN_KEY, status: 200,
+  errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+  run: async (call) => shown(await revoked(call))
+})
+
+const remove = defineOperation({
+  id: 'api-keys.delete', method: 'DELETE', url: PATHS.one, summary: 'Revokes an API key as well; it stays to be seen', permission: 'api-keys:write', answer: null, status: 204, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+  async run (call) {
+    await revoked(call)
+    return { status: 204, body: null }
+  }
+})
+
+const rotate = defineOperation({
+  id: 'api-keys.rotate', method: 'POST', url: `${PATHS.one}/rotate`, summary: 'Makes a key in the place of another, which works on for the overlap', permission: 'api-keys:write', answer: SHOWN_ONCE, status: 201, secrets: SECRETS,
+  errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
+  body: Type.Object({ overlap: Type.Optional(Type.String({ format: 'duration-text', maxLength: 20, default: '24h', description: 'How long both work: at most 30d.' })) }, { additionalProperties: false }),
+  async run (call) {
+    const overlapMs = parseDuration(call.body.overlap ?? '24h')
+    if (overlapMs > MOST_OVERLAP_MS) throw invalidRequest([{ path: '/overlap', message: 'may be at most 30d' }])
+    const { now } = call.state
+    const successor = newId(call.state, KEYS.idPrefix)
+    const before = await usable(call, successor)
+    const end = new Date(Math.min(now() + overlapMs, before.expires_at === null ? Infinity : Date.parse(before.expires_at))).toISOString()
+    const { name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId } = before
+    const made = await createKey(call, before.customer_id, {
+      credential_id: successor, name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId,
+      expires_at: before.expires_at === null ? null : new Date(now() + Date.parse(before.expires_at) - Date.parse(before.created_at)).toISOString()
+    })
+    if (before.replaced_by === successor) return made
+    try {
+      await replaced(call, before, { ...before, expires_at: end, replaced_by: successor })
+    } catch (error) {
+      // Of two that rotate it at once one comes too late: its key was shown to nobody.
+      await call.change({ customerId: before.customer_id, targetId: successor, before: null, after: null }, () => call.state.open.store.credentials.remove(before.customer_id, successor))
+      throw error
+    }
+    return made
+  }
+})
+
+const regenerate = defineOperation({
+  id: 'api-keys.regenerate', method: 'POST', url: `${PATHS.one}/regenerate`, summary: 'Gives an API key another text; the old one is dead at once', permission: 'api-keys:write', body: NO_FIELDS,
+  answer: SHOWN_ONCE, status: 200, secrets: SECRETS, errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
+  async run (call) {
+    const before = await usable(call)
+    const made = makeSecrets(call.state, before.customer_id)
+    return { ...shown(await replaced(call, before, { ...before, ...made.kept })), body: { ...showRecord(SHOWN_KEY, { ...before, ...made.kept }), ...made.once } }
+  }
+})
+
 /** `/admin/api-keys`. */
 export const API_KEY_OPERATIONS: readonly Operation[] = [
-  list, get, replace, patch,
-  defineOperation({
-    id: 'api-keys.create', method: 'POST', url: PATHS.path, summary: 'Creates an API key; this answer alone shows it', permission: 'api-keys:write', answer: SHOWN_ONCE, status: 201, secrets: SECRETS,
-    body: bodySchema({ ...KEYS.writable, project_id: ID, consumer_id: ID, customer_id: CUSTOMER_ID }, ['project_id']),
-    async run (call) {
-      const { project_id: projectId, consumer_id: named, customer_id: account, ...fields } = call.body as Record<string, unknown> & { project_id: string, consumer_id?: string }
-      const customerId = account === undefined ? (await findProject(call, projectId)).customer_id : await call.reach.accountFor(account)
-      await call.reach.refer('projects', customerId, projectId, '/project_id')
-      if (named !== undefined) await call.reach.refer('consumers', customerId, named, '/consumer_id')
-      const settings = await KEYS.check?.(call, customerId, { ...KEYS.defaults, ...fields }, null) ?? fields
-      return await createKey(call, customerId, { ...settings, project_id: projectId, ...named === undefined ? {} : { consumer_id: named } })
-    }
-  }),
-  defineOperation({
-    id: 'api-keys.revoke', method: 'POST', url: `${PATHS.one}/revoke`, summary: 'Revokes an API key: it is dead at once, for good', permission: 'api-keys:write', body: NO_FIELDS, answer: SHOWN_KEY, status: 200,
-    errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-    run: async (call) => shown(await revoked(call))
-  }),
-  defineOperation({
-    id: 'api-keys.delete', method: 'DELETE', url: PATHS.one, summary: 'Revokes an API key as well; it stays to be seen', permission: 'api-keys:write', answer: null, status: 204, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-    async run (call) {
-      await revoked(call)
-      return { status: 204, body: null }
-    }
-  }),
-  defineOperation({
-    id: 'api-keys.rotate', method: 'POST', url: `${PATHS.one}/rotate`, summary: 'Makes a key in the place of another, which works on for the overlap', permission: 'api-keys:write', answer: SHOWN_ONCE, status: 201, secrets: SECRETS,
-    errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
-    body: Type.Object({ overlap: Type.Optional(Type.String({ format: 'duration-text', maxLength: 20, default: '24h', description: 'How long both work: at most 30d.' })) }, { additionalProperties: false }),
-    async run (call) {
-      const overlapMs = parseDuration(call.body.overlap ?? '24h')
-      if (overlapMs > MOST_OVERLAP_MS) throw invalidRequest([{ path: '/overlap', message: 'may be at most 30d' }])
-      const { now } = call.state
-      const successor = newId(call.state, KEYS.idPrefix)
-      const before = await usable(call, successor)
-      const end = new Date(Math.min(now() + overlapMs, before.expires_at === null ? Infinity : Date.parse(before.expires_at))).toISOString()
-      const { name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId } = before
-      const made = await createKey(call, before.customer_id, {
-        credential_id: successor, name, plan_id: planId, limits, allowed_networks: networks, require_signature: signed, project_id: projectId, consumer_id: consumerId,
-        expires_at: before.expires_at === null ? null : new Date(now() + Date.parse(before.expires_at) - Date.parse(before.created_at)).toISOString()
-      })
-      if (before.replaced_by === successor) return made
-      try {
-        await replaced(call, before, { ...before, expires_at: end, replaced_by: successor })
-      } catch (error) {
-        // Of two that rotate it at once one comes too late: its key was shown to nobody.
-        await call.change({ customerId: before.customer_id, targetId: successor, before: null, after: null }, () => call.state.open.store.credentials.remove(before.customer_id, successor))
-        throw error
-      }
-      return made
-    }
-  }),
-  defineOperation({
-    id: 'api-keys.regenerate', method: 'POST', url: `${PATHS.one}/regenerate`, summary: 'Gives an API key another text; the old one is dead at once', permission: 'api-keys:write', body: NO_FIELDS,
-    answer: SHOWN_ONCE, status: 200, secrets: SECRETS, errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
-    async run (call) {
-      const before = await usable(call)
-      const made = makeSecrets(call.state, before.customer_id)
-      return { ...shown(await replaced(call, before, { ...before, ...made.kept })), body: { ...showRecord(SHOWN_KEY, { ...before, ...made.kept }), ...made.once } }
-    }
+  list, get, replace, patch, create, revoke, remove, rotate, regenerate,
+  bulkOperation({
+    id: 'api-keys.bulk', url: `${PATHS.path}/bulk`, summary: 'Creates, changes, rotates and revokes many API keys, with a result for each; this answer alone shows new keys', permission: 'api-keys:write',
+    actions: { create, update: patch, rotate, regenerate, revoke },
+    example: [
+      { action: 'create', body: { project_id: 'api-example-com-k3x9q2ab', name: 'laptop' } }, { action: 'update', id: 'crd_0f3k2m8v1x9q4z7b5c6d', body: { allowed_networks: ['10.1.0.0/16'] } },
+      { action: 'revoke', id: 'crd_1g4m3n9w2y0r5a8c6d7e' }
+    ]
   }),
   defineOperation({
     id: 'api-keys.usage', method: 'GET', url: `${PATHS.one}/usage`, summary: 'Shows what an API key was used for, by day (UTC)', permission: 'api-keys:read', status: 200, errors: ['NOT_FOUND'],

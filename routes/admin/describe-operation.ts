@@ -50,7 +50,8 @@ const BY_NAME: Readonly<Record<string, string>> = {
 
 /** What a schema allows, as an example: needed and optional fields, the first of several values. */
 export function exampleOf (schema: TSchema, name = ''): unknown {
-  const node = schema as { type?: string, enum?: unknown[], anyOf?: TSchema[], default?: unknown, format?: string, properties?: Record<string, TSchema>, patternProperties?: Record<string, TSchema>, items?: TSchema, minimum?: number }
+  const node = schema as { type?: string, enum?: unknown[], anyOf?: TSchema[], default?: unknown, format?: string, properties?: Record<string, TSchema>, patternProperties?: Record<string, TSchema>, examples?: unknown[], items?: TSchema, minimum?: number }
+  if (node.examples !== undefined) return node.examples[0]
   if (node.default !== undefined) return node.default
   if (node.enum !== undefined) return node.enum[0]
   if (node.anyOf !== undefined) return exampleOf(node.anyOf[0] as TSchema, name)

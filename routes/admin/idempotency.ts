@@ -2,7 +2,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { GatewayError } from '../../core/errors.js'
 import type { SystemStore } from '../../core/state/store.js'
 import { createSeededIds, type SeededIds } from './seeded-ids.js'
-import type { Result } from './operation.js'
+import type { EarlierResult, Result } from './operation.js'
 import { withoutSecrets } from './without-secrets.js'
 
 /** A request that names a key. */
@@ -22,8 +22,8 @@ export interface KeyedRequest {
 export interface Attempt {
   /** Whether another came before, of which some may have been made. */
   readonly resumed: boolean
-  /** How far the one before came, without its secrets; null = that is not known. */
-  readonly earlier: Result | null
+  /** How far the one before came; null = that is not known. */
+  readonly earlier: EarlierResult | null
   /** What ids are made of: the same in each attempt. */
   readonly ids: SeededIds
 }
@@ -92,7 +92,8 @@ export function createIdempotency (system: SystemStore, now: () => number): Idem
     if (!await system.setMeta(place, JSON.stringify(claim), found?.text ?? null)) throw underWay(1_000)
     let result: Result
     try {
-      result = await run({ resumed: found !== null, earlier: claim.result, ids: createSeededIds(seed) })
+      const earlier = claim.result === null ? null : { result: claim.result, seen: !unanswered.has(name) }
+      result = await run({ resumed: found !== null, earlier, ids: createSeededIds(seed) })
     } catch (error) {
       // What was refused changed nothing, and may be sent again, changed too. Of what an attempt before made nobody knows: that stays this request's.
       const refused = error instanceof GatewayError && error.status < 500

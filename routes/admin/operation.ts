@@ -18,7 +18,7 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
   readonly url: string
   readonly ifMatch: string | undefined
   /** What an attempt before came to, where this takes up a request with an Idempotency-Key that was broken off; null = nothing is known of one. */
-  readonly earlier: Result | null
+  readonly earlier: EarlierResult | null
   /**
    * Runs another operation as a part of this one: with its own checks, permission and entries in the audit trail. Parts of one request have
    * different names, the same in each attempt. Rejects with GatewayError.
@@ -26,6 +26,14 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
   perform (part: string, operation: Operation, request: PartRequest): Promise<Result>
   /** Makes a change and has it in the audit trail: the intent before, the outcome behind. Rejects as `make` does, and where the intent can not be kept. */
   change<T> (what: PlannedChange, make: () => Promise<T>): Promise<T>
+}
+
+/** How far an attempt before came. */
+export interface EarlierResult {
+  /** Without what is shown once. */
+  readonly result: Result
+  /** Whether it was answered. */
+  readonly seen: boolean
 }
 
 /** What a part of a request is asked for. */

@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { User } from '../../core/state/records.js'
+import { bulkOperation } from './bulk.js'
 import { checkIfMatch } from './entity-tag.js'
 import { everyRecord } from './every-record.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
@@ -32,13 +33,23 @@ const USERS: Resource<'users'> = {
   }
 }
 
+const operations = resourceOperations(USERS)
+const [deactivate, activate] = ([['deactivate', 'inactive', 'Deactivates a user: the tokens end for good, the memberships stay'], ['activate', 'active', 'Activates a user again']] as const).map(([verb, status, summary]) => defineOperation({
+  id: `users.${verb}`, method: 'POST', url: `${USERS.path}/:id/${verb}`, summary, permission: 'users:write', body: NO_FIELDS, answer: SHOWN_USER, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
+  run: (call) => changed(call, { status }, status === 'inactive' ? (user) => endTokens(call, user) : null)
+})) as [Operation, Operation]
+
 /** `/admin/users`. */
 export const USER_OPERATIONS: readonly Operation[] = [
-  ...Object.values(resourceOperations(USERS)),
-  ...([['deactivate', 'inactive', 'Deactivates a user: the tokens end for good, the memberships stay'], ['activate', 'active', 'Activates a user again']] as const).map(([verb, status, summary]) => defineOperation({
-    id: `users.${verb}`, method: 'POST', url: `${USERS.path}/:id/${verb}`, summary, permission: 'users:write', body: NO_FIELDS, answer: SHOWN_USER, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-    run: (call) => changed(call, { status }, status === 'inactive' ? (user) => endTokens(call, user) : null)
-  })),
+  ...Object.values(operations), deactivate, activate,
+  bulkOperation({
+    id: 'users.bulk', url: `${USERS.path}/bulk`, summary: 'Creates, changes, deactivates and removes many users, with a result for each', permission: 'users:write',
+    actions: { create: operations.create, update: operations.patch, deactivate, activate, delete: operations.remove },
+    example: [
+      { action: 'create', body: { email: 'ada@example.com', name: 'Ada' } }, { action: 'update', id: 'usr_0f3k2m8v1x9q4z7b5c6d', if_match: '"3"', body: { name: 'Grace' } },
+      { action: 'deactivate', id: 'usr_1g4m3n9w2y0r5a8c6d7e' }
+    ]
+  }),
   defineOperation({
     id: 'users.tier', method: 'PUT', url: `${USERS.path}/:id/tier`, summary: 'Sets the tier of a user', permission: 'users:write', body: Type.Object({ tier: TIER }, { additionalProperties: false }), answer: SHOWN_USER, status: 200,
     errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],

@@ -34,7 +34,8 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
   const bodies: Record<string, object> = {
     'quick-start': { target_url: 'https://x.example' }, 'accounts.create': { name: 'x' }, 'projects.create': { target_url: 'https://x.example' }, 'consumers.create': { name: 'x' }, 'plans.create': { name: 'x', limits: { requests: '1/s' } }, 'users.create': { email: 'a@x.example' },
     'teams.create': { name: 'x' }, 'tokens.create': { name: 'x', role: 'auditor' }, 'accounts.replace': { name: 'y' }, 'projects.replace': { target_url: 'https://y.example' }, 'consumers.replace': { name: 'y' }, 'plans.replace': { name: 'y', limits: {} }, 'users.replace': { email: 'b@x.example' }, 'teams.replace': { name: 'y' },
-    'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' }
+    'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' },
+    'users.bulk': { items: [{ action: 'create', body: { email: 'c@x.example' } }, { action: 'update', id: 'none', body: { name: 'x' } }] }, 'api-keys.bulk': { items: [{ action: 'revoke', id: 'none' }] }
   }
   const order = (id: string): number => /create$|^quick/.test(id) ? 0 : /members.add/.test(id) ? 1 : /regenerate/.test(id) ? 2 : /rotate/.test(id) ? 3 : /members.remove/.test(id) ? 4 : /delete$/.test(id) ? (/^plans|^tokens|^api/.test(id) ? 6 : /^projects|^users|^consumers/.test(id) ? 7 : /^teams/.test(id) ? 6 : 8) : /revoke|deactivate/.test(id) ? 5 : 4
   // Within one step a key comes after what it refers to.
