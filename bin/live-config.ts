@@ -67,11 +67,14 @@ export class LiveConfig {
       const projects = await this.#load()
       if (projects === null) return
       const slices = createSlices()
+      let changed = false
       for (const id of ids) {
         projects.build(id, files.root, this.#lookUp(files))
+        if (!files.hashes.has(id) && projects.built.get(id)?.hash !== this.#gateway.current?.projects.get(id)?.hash) changed = true
         if (slices.due()) await slices.next()
       }
-      await this.#apply(files, [])
+      // A label, or who may do what, is part of the record and not of what is served.
+      if (changed) await this.#apply(files, [])
     })
   }
 

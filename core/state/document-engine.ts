@@ -1,16 +1,8 @@
 import type { CollectionName } from './records.js'
 import type { Condition, UsageDay } from './store.js'
+import type { Refusal, StoredDocument, Write } from './stored-document.js'
 
-/** A record as an engine is given it to keep: what it must know of it beside the record itself. */
-export interface StoredDocument {
-  readonly id: string
-  readonly customerId: string
-  readonly rev: number
-  /** Every value of the record that no other record of the collection may have: `email:acme:a@b.c`. */
-  readonly unique: readonly string[]
-  /** The record; null = removed. Its id is never used again. */
-  readonly record: Readonly<Record<string, unknown>> | null
-}
+export type { Refusal, StoredDocument, Write }
 
 /** A document and the collection that it is one of. */
 export type CollectedDocument = StoredDocument & { readonly collection: CollectionName }
@@ -46,11 +38,16 @@ export interface DocumentEngine {
   find (collection: CollectionName, find: Find): Promise<KeptDocument[]>
   count (collection: CollectionName, customerId: string | null, filter: Find['filter']): Promise<number>
   /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
-  replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<'stale' | { readonly taken: string } | null>
+  replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<Refusal | null>
   /** Inserts documents that belong to several collections, in one go: for each, what `insert` gives. When it rejects, some may be kept. */
   insertAll (documents: readonly CollectedDocument[]): Promise<(string | null)[]>
   /** Removes a tenant's documents that the filter lets through, in pieces, each document a change of its own; gives how many. When it rejects, some are gone. */
   removeAll (collection: CollectionName, customerId: string, filter: Find['filter']): Promise<number>
+  /**
+   * Makes writes in their order up to the first that is refused, and keeps those before it: one commit for all of them. Resolves to the outcome of each
+   * that was tried, null = made. Absent where an engine has no such thing: nothing may depend on it but speed.
+   */
+  writeAll? (writes: readonly Write[]): Promise<(Refusal | null)[]>
   readAll (collection: CollectionName, batch: number): AsyncIterable<KeptDocument[]>
   latestSeq (): Promise<number>
   changesSince (seq: number, limit: number): Promise<ChangedDocument[]>

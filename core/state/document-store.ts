@@ -1,11 +1,12 @@
 import { createAuditTrail } from './audit.js'
-import type { DocumentEngine, StoredDocument } from './document-engine.js'
+import type { DocumentEngine, Refusal, StoredDocument, Write } from './document-engine.js'
 import { findOf } from './find-of.js'
 import { isPlainId, plainRecord } from './record-values.js'
 import { ID_FIELDS, type CollectionName, type RecordBase, type Records } from './records.js'
-import type { Change, Collection, NewRecord, OpenStore, Query, Store, SystemStore } from './store.js'
+import type { Change, Collection, NewRecord, OpenStore, PlannedWrite, Query, Store, SystemStore } from './store.js'
 import { DuplicateError, InvalidValueError, StaleRevisionError } from './store-errors.js'
 import { fieldOfEntry, uniqueEntries } from './unique-fields.js'
+import { makeWrite } from './write-in-turn.js'
 
 // Prefixes are chance: hardly two keys have the same.
 const MOST_OF_PREFIX = 1_000
@@ -41,19 +42,40 @@ function createCollection<C extends CollectionName> (engine: DocumentEngine, nam
   type T = Records[C]
   const idField = ID_FIELDS[name] as keyof T & string
   const idOf = (record: NewRecord<T> | T): string => (record as Record<string, unknown>)[idField] as string
-  const refuse = (taken: string): never => { throw new DuplicateError(name, taken === 'id' ? idField : fieldOfEntry(taken)) }
   const documentOf = (record: T): StoredDocument => {
     const { customer_id: customerId, rev } = record as RecordBase
     return { id: idOf(record), customerId, rev, unique: uniqueEntries(name, record), record: record as unknown as StoredDocument['record'] }
   }
+  const planned = (write: Write, made: T): PlannedWrite<T> => {
+    const refusal = (_write: Write, why: Refusal): Error =>
+      why === 'stale' ? new StaleRevisionError(name, idOf(made)) : new DuplicateError(name, why.taken === 'id' ? idField : fieldOfEntry(why.taken))
+    return {
+      writes: [write],
+      made,
+      refusal,
+      async make () {
+        const why = await makeWrite(engine, write)
+        if (why !== null) throw refusal(write, why)
+        return made
+      }
+    }
+  }
+  const planInsert = (customerId: string, fresh: NewRecord<T>): PlannedWrite<T> => {
+    const at = new Date(now()).toISOString()
+    const record = plainRecord(name, { ...fresh, customer_id: customerId, rev: 1, created_at: at, updated_at: at } as unknown as T)
+    for (const [field, id] of [['customer_id', customerId], [idField, idOf(record)]] as const) if (!isPlainId(id)) throw new InvalidValueError(name, [field], 'is no id')
+    return planned({ kind: 'insert', collection: name, document: documentOf(record) }, record)
+  }
+  const planReplace = (customerId: string, record: T): PlannedWrite<T> => {
+    const { rev } = record as RecordBase
+    const next = plainRecord(name, { ...record, customer_id: customerId, rev: rev + 1, updated_at: new Date(now()).toISOString() } as T)
+    if (!isPlainId(customerId) || !isPlainId(idOf(next)) || !Number.isInteger(rev)) throw new StaleRevisionError(name, String(idOf(next)))
+    return planned({ kind: 'replace', collection: name, rev, document: documentOf(next) }, next)
+  }
   return {
-    async insert (customerId, fresh) {
-      const at = new Date(now()).toISOString()
-      const record = plainRecord(name, { ...fresh, customer_id: customerId, rev: 1, created_at: at, updated_at: at } as unknown as T)
-      for (const [field, id] of [['customer_id', customerId], [idField, idOf(record)]] as const) if (!isPlainId(id)) throw new InvalidValueError(name, [field], 'is no id')
-      const taken = await engine.insert(name, documentOf(record))
-      return taken === null ? record : refuse(taken)
-    },
+    planInsert,
+    planReplace,
+    insert: async (customerId, fresh) => await planInsert(customerId, fresh).make(),
     async get (customerId, id) {
       if (!isPlainId(customerId) || !isPlainId(id)) return null
       return ((await engine.get(name, customerId, id))?.record ?? null) as T | null
@@ -68,14 +90,7 @@ function createCollection<C extends CollectionName> (engine: DocumentEngine, nam
       const find = findOf(name, { filter, limit: 1 })
       return isPlainId(customerId) ? engine.count(name, customerId, find.filter) : 0
     },
-    async replace (customerId, record) {
-      const { rev } = record as RecordBase
-      const next = plainRecord(name, { ...record, customer_id: customerId, rev: rev + 1, updated_at: new Date(now()).toISOString() } as T)
-      if (!isPlainId(customerId) || !isPlainId(idOf(next)) || !Number.isInteger(rev)) throw new StaleRevisionError(name, String(idOf(next)))
-      const outcome = await engine.replace(name, rev, documentOf(next))
-      if (outcome === 'stale') throw new StaleRevisionError(name, idOf(record))
-      return outcome === null ? next : refuse(outcome.taken)
-    },
+    replace: async (customerId, record) => await planReplace(customerId, record).make(),
     async remove (customerId, id, rev) {
       for (;;) {
         const there = isPlainId(customerId) && isPlainId(id) ? await engine.get(name, customerId, id) : null

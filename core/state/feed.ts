@@ -12,6 +12,8 @@ const BATCH = 1_000
 const FIRST_RETRY_MS = 250
 /** What recovery may take at most beside the store's own time limit. */
 const LONGEST_RETRY_MS = 5_000
+/** How far apart reads are that signals ask for: a store that is written to a hundred times a second signals each time. The first is not held back. */
+const LEAST_APART_MS = 25
 /** How often the store is asked whether it has gone back behind what was read of it, as one that was replaced by a backup. */
 const LOOK_BACK_MS = 60_000
 
@@ -52,6 +54,7 @@ export class DirectoryFeed {
   #asOf: number | null = null
   #error: string | null = null
   #failures = 0
+  #readAt = -Infinity
   #lookedBackAt = 0
   #stopped = false
   #signalled = false
@@ -117,19 +120,29 @@ export class DirectoryFeed {
     }
   }
 
-  /** Waits until it is time, or until there is a signal, which may have come meanwhile. */
+  /** Waits until it is time, or until there is a signal, which may have come meanwhile, and the read before is some time ago. */
   async #pause (ms: number): Promise<void> {
-    if (this.#signalled || this.#stopped) return
+    if (!this.#signalled) await this.#sleep(ms, () => this.#signalled)
+    if (this.#signalled) await this.#sleep(this.#readAt + LEAST_APART_MS - performance.now(), () => false)
+  }
+
+  async #sleep (ms: number, isOver: () => boolean): Promise<void> {
+    if (ms <= 0 || this.#stopped) return
     await new Promise<void>((resolve) => {
       const timer = setTimeout(resolve, ms)
       timer.unref()
-      this.#wake = () => { clearTimeout(timer); resolve() }
+      this.#wake = () => {
+        if (!this.#stopped && !isOver()) return
+        clearTimeout(timer)
+        resolve()
+      }
     })
     this.#wake = null
   }
 
   async #round (): Promise<boolean> {
     this.#signalled = false
+    this.#readAt = performance.now()
     const { now, log } = this.#options
     try {
       const at = now()

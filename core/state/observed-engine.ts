@@ -1,4 +1,4 @@
-import type { DocumentEngine, Find } from './document-engine.js'
+import type { DocumentEngine, Find, Write } from './document-engine.js'
 import type { Condition } from './store.js'
 import { StoreUnavailableError } from './store-errors.js'
 
@@ -44,6 +44,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     }
   }
   const nothing = (): string => ''
+  const { writeAll } = engine
   return {
     name: engine.name,
     insert: (collection, document) => timed('insert', collection, nothing, () => engine.insert(collection, document)),
@@ -53,6 +54,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     replace: (collection, rev, document) => timed(document.record === null ? 'remove' : 'replace', collection, nothing, () => engine.replace(collection, rev, document)),
     insertAll: (documents) => timed('insertAll', null, () => `documents:${documents.length}`, () => engine.insertAll(documents)),
     removeAll: (collection, customerId, filter) => timed('removeAll', collection, () => filterShape(filter), () => engine.removeAll(collection, customerId, filter)),
+    ...(writeAll === undefined ? {} : { writeAll: (writes: readonly Write[]) => timed('writeAll', null, () => joined(writes.map(({ kind, collection }) => `${kind}:${collection}`)), () => writeAll.call(engine, writes)) }),
     async * readAll (collection, batch) {
       const pieces = engine.readAll(collection, batch)[Symbol.asyncIterator]()
       try {

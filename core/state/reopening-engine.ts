@@ -1,5 +1,6 @@
-import type { DocumentEngine } from './document-engine.js'
+import type { DocumentEngine, Refusal, Write } from './document-engine.js'
 import { StoreUnavailableError } from './store-errors.js'
+import { writeInTurn } from './write-in-turn.js'
 
 /** How long after a failed try the next call tries again. */
 const RETRY_MS = 1_000
@@ -45,6 +46,11 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     return await opening
   }
 
+  const writeAll = async (writes: readonly Write[]): Promise<(Refusal | null)[]> => {
+    const opened = await ready()
+    return await (opened.writeAll?.(writes) ?? writeInTurn(opened, writes))
+  }
+
   return {
     name,
     insert: async (...args) => await (await ready()).insert(...args),
@@ -54,6 +60,7 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     replace: async (...args) => await (await ready()).replace(...args),
     insertAll: async (...args) => await (await ready()).insertAll(...args),
     removeAll: async (...args) => await (await ready()).removeAll(...args),
+    ...(name === 'embedded' ? { writeAll } : {}),
     async * readAll (...args) { yield * (await ready()).readAll(...args) },
     latestSeq: async () => await (await ready()).latestSeq(),
     changesSince: async (...args) => await (await ready()).changesSince(...args),

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { createChangeListeners, type ChangeListeners } from './change-listeners.js'
-import type { ChangedDocument, CollectedDocument, DocumentEngine, Find, KeptDocument, StoredDocument } from './document-engine.js'
+import type { ChangedDocument, CollectedDocument, DocumentEngine, Find, KeptDocument, Refusal, StoredDocument, Write } from './document-engine.js'
 import type { CollectionName } from './records.js'
 import { openSqliteConnection, type SqliteConnection } from './sqlite-connection.js'
 import { containsText, findSql, whereSql } from './sqlite-find.js'
@@ -63,7 +63,7 @@ export async function openSqliteEngine ({ path, pollMs = 100, create = true, lim
   }
 }
 
-type Documents = Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'insertAll' | 'removeAll' | 'readAll' | 'latestSeq' | 'changesSince'>
+type Documents = Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'insertAll' | 'writeAll' | 'removeAll' | 'readAll' | 'latestSeq' | 'changesSince'>
 
 function documents (connection: SqliteConnection, signal: () => void): Documents {
   const taken = (collection: CollectionName, { id, unique }: StoredDocument): string | null =>
@@ -99,6 +99,22 @@ function documents (connection: SqliteConnection, signal: () => void): Documents
     }
     return ids
   }
+  const replace = (collection: CollectionName, rev: number, document: StoredDocument): Refusal | null => {
+    const { id, customerId, record } = document
+    const there = connection.row('SELECT 1 FROM docs WHERE collection = ? AND id = ? AND customer_id = ? AND rev = ? AND doc IS NOT NULL', collection, id, customerId, rev)
+    if (there === undefined) return 'stale'
+    const conflict = taken(collection, document)
+    if (conflict !== null) return { taken: conflict }
+    connection.run(`UPDATE docs SET rev = ?, seq = ${NEXT_SEQ}, doc = ? WHERE collection = ? AND id = ?`, document.rev, textOf(record), collection, id)
+    connection.run('DELETE FROM uniques WHERE collection = ? AND id = ?', collection, id)
+    claim(collection, document)
+    return null
+  }
+  const make = (one: Write): Refusal | null => {
+    if (one.kind === 'replace') return replace(one.collection, one.rev, one.document)
+    const conflict = insert({ ...one.document, collection: one.collection })
+    return conflict === null ? null : { taken: conflict }
+  }
   return {
     insert: (collection, document) => write(() => insert({ ...document, collection }), (conflict) => conflict === null),
 
@@ -116,17 +132,17 @@ function documents (connection: SqliteConnection, signal: () => void): Documents
       }
     },
 
-    replace: (collection, rev, document) => write(() => {
-      const { id, customerId, record } = document
-      const there = connection.row('SELECT 1 FROM docs WHERE collection = ? AND id = ? AND customer_id = ? AND rev = ? AND doc IS NOT NULL', collection, id, customerId, rev)
-      if (there === undefined) return 'stale'
-      const conflict = taken(collection, document)
-      if (conflict !== null) return { taken: conflict }
-      connection.run(`UPDATE docs SET rev = ?, seq = ${NEXT_SEQ}, doc = ? WHERE collection = ? AND id = ?`, document.rev, textOf(record), collection, id)
-      connection.run('DELETE FROM uniques WHERE collection = ? AND id = ?', collection, id)
-      claim(collection, document)
-      return null
-    }, (outcome) => outcome === null),
+    replace: (collection, rev, document) => write(() => replace(collection, rev, document), (outcome) => outcome === null),
+
+    writeAll: (writes) => write(() => {
+      const outcomes: (Refusal | null)[] = []
+      for (const one of writes) {
+        const outcome = make(one)
+        outcomes.push(outcome)
+        if (outcome !== null) break
+      }
+      return outcomes
+    }, ([first]) => first === null),
 
     get: (collection, customerId, id) => connection.read(() => {
       const row = connection.row<Row>(`SELECT ${DOCUMENT} FROM docs WHERE collection = ? AND id = ? AND customer_id = coalesce(?, customer_id) AND doc IS NOT NULL`, collection, id, customerId)

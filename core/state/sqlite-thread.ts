@@ -39,7 +39,7 @@ class EngineThread {
   }
 
   engine (): DocumentEngine {
-    const remote = <M extends EngineMethod>(method: M): DocumentEngine[M] => ((...args: unknown[]) => this.#call({ kind: 'method', method, args })) as DocumentEngine[M]
+    const remote = <M extends EngineMethod>(method: M): Required<DocumentEngine>[M] => ((...args: unknown[]) => this.#call({ kind: 'method', method, args })) as Required<DocumentEngine>[M]
     return {
       name: 'embedded',
       insert: remote('insert'),
@@ -49,6 +49,7 @@ class EngineThread {
       replace: remote('replace'),
       insertAll: remote('insertAll'),
       removeAll: remote('removeAll'),
+      writeAll: remote('writeAll'),
       latestSeq: remote('latestSeq'),
       changesSince: remote('changesSince'),
       addUsage: remote('addUsage'),

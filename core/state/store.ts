@@ -1,4 +1,5 @@
 import type { AuditRecord, CollectionName, Records } from './records.js'
+import type { Refusal, Write } from './stored-document.js'
 
 /** What a new record is made of: the store adds revision and times. */
 export type NewRecord<T> = Omit<T, 'rev' | 'created_at' | 'updated_at' | 'customer_id'>
@@ -13,6 +14,20 @@ export type Condition =
 
 /** Conditions by field of the record's first level. */
 export type Filter<T> = { readonly [F in keyof T & string]?: Condition }
+
+/**
+ * A change of one record, or several, that is decided and not yet made: the audit trail makes it between its two entries, and where the engine can in one
+ * commit with them (`AuditTrail.appendAround`).
+ */
+export interface PlannedWrite<T> {
+  readonly writes: readonly Write[]
+  /** The record as it is kept once all of them are made. */
+  readonly made: T
+  /** The error that says why one of them was refused. */
+  refusal (write: Write, why: Refusal): Error
+  /** Makes them without the trail. Rejects as `Collection.insert` and `Collection.replace` do. */
+  make (): Promise<T>
+}
 
 /** What part of a collection is wanted, in what order. */
 export interface Query<T> {
@@ -43,6 +58,10 @@ export interface Collection<T> {
    * when there is another revision, or none; with DuplicateError where a unique field is taken.
    */
   replace (customerId: string, record: T): Promise<T>
+  /** What `insert` would do. Throws InvalidValueError. */
+  planInsert (customerId: string, record: NewRecord<T>): PlannedWrite<T>
+  /** What `replace` would do. Throws InvalidValueError, and StaleRevisionError for what no record has. */
+  planReplace (customerId: string, record: T): PlannedWrite<T>
   /** Removes the record; with `rev`, only while that is its revision (else StaleRevisionError). False when there was none. */
   remove (customerId: string, id: string, rev?: number): Promise<boolean>
   /**
@@ -139,6 +158,11 @@ export interface AuditFault {
 export interface AuditTrail {
   /** Adds an entry behind all others, durably. */
   append (customerId: string, entry: NewAuditRecord): Promise<AuditRecord>
+  /**
+   * Adds an intent, makes a change and adds its outcome, all durably and in this order, with one commit. Null = all is there; else the change was refused,
+   * the intent is there and the outcome is not. Absent where the engine has a commit for each write alone.
+   */
+  appendAround? (customerId: string, intent: NewAuditRecord, change: PlannedWrite<unknown>, outcome: NewAuditRecord): Promise<Error | null>
   /** Null crosses tenants: for operators. */
   list (customerId: string | null, query: Query<AuditRecord>): Promise<AuditRecord[]>
   count (customerId: string | null, filter?: Filter<AuditRecord>): Promise<number>

@@ -45,7 +45,7 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
       if (chosen === OPERATORS_ACCOUNT) throw new GatewayError('CONFLICT', { message: 'This account is the operators\' own.', details: { field: 'customer_id', reason: 'already_exists' } })
       const customerId = chosen ?? newId(call.state, ACCOUNTS.idPrefix)
       const fresh = { name, email: email ?? null, status: 'active' as const }
-      const made = await call.change({ customerId, targetId: customerId, before: null, after: fresh }, () => call.state.open.store.accounts.insert(customerId, fresh))
+      const made = await call.change({ customerId, targetId: customerId, before: null, after: fresh }, call.state.open.store.accounts.planInsert(customerId, fresh))
       return { ...shown(made), status: 201, location: `${ACCOUNTS.path}/${customerId}` }
     }
   }),
@@ -62,7 +62,7 @@ async function setStatus (call: AnyCall, status: Account['status']): Promise<Res
   if (before.status === status) return shown(before)
   const { customer_id: customerId } = before
   const next = { ...before, status }
-  return shown(await call.change({ customerId, targetId: customerId, before, after: next }, () => call.state.open.store.accounts.replace(customerId, next)))
+  return shown(await call.change({ customerId, targetId: customerId, before, after: next }, call.state.open.store.accounts.planReplace(customerId, next)))
 }
 
 function shown (account: Account): Result {

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import { parseDuration } from '../../core/lib/units.js'
 import type { Credential } from '../../core/state/records.js'
+import { bothWrites } from './both-writes.js'
 import { bulkOperation } from './bulk.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
@@ -155,10 +156,9 @@ export async function createKey (call: AnyCall, customerId: string, settings: Re
     credential_id: newId(state, KEYS.idPrefix), kind: 'api_key', status: 'active', last_used_at: null, revoked_at: null, replaced_by: null,
     expires_at: new Date(state.now() + YEAR_MS).toISOString(), ...KEYS.defaults, ...settings, ...kept, consumer_id: consumerId
   } as unknown as Credential
-  const made = await call.change({ customerId, targetId: fresh.credential_id, before: null, after: fresh }, async () => {
-    if (settings.consumer_id === undefined) await store.consumers.insert(customerId, { consumer_id: consumerId, name: fresh.name ?? fresh.credential_id, status: 'active', metadata: {} })
-    return await store.credentials.insert(customerId, fresh)
-  })
+  const made = await call.change({ customerId, targetId: fresh.credential_id, before: null, after: fresh }, settings.consumer_id === undefined
+    ? bothWrites(store.consumers.planInsert(customerId, { consumer_id: consumerId, name: fresh.name ?? fresh.credential_id, status: 'active', metadata: {} }), store.credentials.planInsert(customerId, fresh))
+    : store.credentials.planInsert(customerId, fresh))
   return { status: 201, body: { ...showRecord(SHOWN_KEY, made), ...once }, rev: made.rev, location: `${KEYS.path}/${made.credential_id}` }
 }
 
@@ -190,8 +190,8 @@ async function revoked (call: AnyCall): Promise<Credential> {
   return before.status === 'revoked' ? before : await replaced(call, before, { ...before, status: 'revoked', revoked_at: new Date(call.state.now()).toISOString() })
 }
 
-function replaced ({ change, state }: AnyCall, before: Credential, next: Credential): Promise<Credential> {
-  return change({ customerId: before.customer_id, targetId: before.credential_id, before, after: next }, () => state.open.store.credentials.replace(before.customer_id, next))
+async function replaced ({ change, state }: AnyCall, before: Credential, next: Credential): Promise<Credential> {
+  return await change({ customerId: before.customer_id, targetId: before.credential_id, before, after: next }, state.open.store.credentials.planReplace(before.customer_id, next))
 }
 
 function shown (key: Credential): Result {

@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
-import type { AuditTrail } from '../../core/state/store.js'
+import type { AuditTrail, NewAuditRecord, PlannedWrite } from '../../core/state/store.js'
 import type { PlannedChange } from './operation.js'
 import { storeFailure } from './store-failures.js'
 
@@ -15,25 +15,40 @@ export interface Origin {
 // What opens something, or tells how to find what does.
 const MASKED: readonly string[] = ['digest', 'secret', 'api_key', 'token', 'challenge']
 
-/** Makes a change with its two entries in the audit trail. What can not be written down beforehand is not made; an outcome that can not is logged. */
-export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Origin, { customerId, targetId, before, after }: PlannedChange, make: () => Promise<T>): Promise<T> {
+/**
+ * Makes a change with its two entries in the audit trail. What can not be written down beforehand is not made; an outcome that can not is logged. A change
+ * that is planned is kept with its entries in one commit, where the store can.
+ */
+export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Origin, { customerId, targetId, before, after }: PlannedChange, change: PlannedWrite<T> | (() => Promise<T>)): Promise<T> {
   const { actor, action, requestId, peer } = origin
   const entry = { request_id: requestId, action, actor, target_id: targetId }
-  await trail.append(customerId, { ...entry, phase: 'intent', outcome: null, payload: { peer, before: masked(before), after: masked(after) } })
-  const outcome = async (said: string, payload: Readonly<Record<string, unknown>>): Promise<void> => {
+  const intent: NewAuditRecord = { ...entry, phase: 'intent', outcome: null, payload: { peer, before: masked(before), after: masked(after) } }
+  const outcomeOf = (said: string, payload: NewAuditRecord['payload']): NewAuditRecord => ({ ...entry, phase: 'outcome', outcome: said, payload })
+  const appendOutcome = async (outcome: NewAuditRecord): Promise<void> => {
     try {
-      await trail.append(customerId, { ...entry, phase: 'outcome', outcome: said, payload })
+      await trail.append(customerId, outcome)
     } catch (error) {
-      logger.error({ requestId, action, outcome: said, error }, 'the outcome of a change is missing in the audit trail')
+      logger.error({ requestId, action, outcome: outcome.outcome, error }, 'the outcome of a change is missing in the audit trail')
     }
   }
+  const failed = async (error: unknown): Promise<void> => {
+    const { code } = error instanceof GatewayError ? error : storeFailure(error) ?? { code: 'INTERNAL_ERROR' }
+    await appendOutcome(outcomeOf(code, {}))
+  }
+
+  if (typeof change !== 'function' && trail.appendAround !== undefined) {
+    const refused = await trail.appendAround(customerId, intent, change, outcomeOf('ok', { after: masked(change.made as object) }))
+    if (refused === null) return change.made
+    await failed(refused)
+    throw refused
+  }
+  await trail.append(customerId, intent)
   try {
-    const made = await make()
-    await outcome('ok', { after: masked(made as object | null) })
+    const made = await (typeof change === 'function' ? change() : change.make())
+    await appendOutcome(outcomeOf('ok', { after: masked(made as object | null) }))
     return made
   } catch (error) {
-    const { code } = error instanceof GatewayError ? error : storeFailure(error) ?? { code: 'INTERNAL_ERROR' }
-    await outcome(code, {})
+    await failed(error)
     throw error
   }
 }

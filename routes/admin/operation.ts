@@ -1,5 +1,6 @@
 import type { Static, TObject, TSchema } from 'typebox'
 import type { ErrorCode } from '../../core/errors.js'
+import type { PlannedWrite } from '../../core/state/store.js'
 import type { Reach } from './reach.js'
 import type { Permission, Principal } from './roles.js'
 import type { StatePorts } from './state-ports.js'
@@ -24,8 +25,8 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
    * different names, the same in each attempt. Rejects with GatewayError.
    */
   perform (part: string, operation: Operation, request: PartRequest): Promise<Result>
-  /** Makes a change and has it in the audit trail: the intent before, the outcome behind. Rejects as `make` does, and where the intent can not be kept. */
-  change<T> (what: PlannedChange, make: () => Promise<T>): Promise<T>
+  /** Makes a change and has it in the audit trail: the intent before, the outcome behind. Rejects as the change does, and where the intent can not be kept. */
+  change<T> (what: PlannedChange, change: PlannedWrite<T> | (() => Promise<T>)): Promise<T>
 }
 
 /** How far an attempt before came. */

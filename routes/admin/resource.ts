@@ -93,7 +93,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
     const { customer_id: customerId, rev } = before as RecordBase
     checkIfMatch(call.ifMatch, rev)
     const next = { ...before, ...await checked(call, customerId, nextOf(before), before) } as Records[C]
-    return shownResult(await call.change({ customerId, targetId: call.params.id ?? '', before, after: next }, () => collectionOf(call.state, collection).replace(customerId, next)), 200)
+    return shownResult(await call.change({ customerId, targetId: call.params.id ?? '', before, after: next }, collectionOf(call.state, collection).planReplace(customerId, next)), 200)
   }
   return {
     list: defineOperation({
@@ -108,7 +108,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
         const customerId = await call.reach.accountFor(named)
         const record = { [idField]: newId(call.state, idPrefix), ...await checked(call, customerId, { ...defaults, ...body }, null) } as unknown as Records[C]
         const targetId = (record as unknown as Record<string, string>)[idField] ?? null
-        return shownResult(await call.change({ customerId, targetId, before: null, after: record }, () => collectionOf(call.state, collection).insert(customerId, record)), 201)
+        return shownResult(await call.change({ customerId, targetId, before: null, after: record }, collectionOf(call.state, collection).planInsert(customerId, record)), 201)
       }
     }),
     get: defineOperation({

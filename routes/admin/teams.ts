@@ -59,7 +59,7 @@ export const TEAM_OPERATIONS: readonly Operation[] = [
         if (scopeId !== undefined && scopeId !== customerId) throw invalidRequest([{ path: '/scope_id', message: 'has to be the account, or left out' }])
       } else await call.reach.refer(scope === 'project' ? 'projects' : 'consumers', customerId, scopeId ?? '', '/scope_id')
       const fresh = { membership_id: newId(call.state, 'mbr'), user_id: user, team_id: team, scope, scope_id: scopeId ?? customerId, role }
-      const made = await call.change({ customerId, targetId: fresh.membership_id, before: null, after: fresh }, () => call.state.open.store.memberships.insert(customerId, fresh))
+      const made = await call.change({ customerId, targetId: fresh.membership_id, before: null, after: fresh }, call.state.open.store.memberships.planInsert(customerId, fresh))
       return { status: 201, body: showRecord(SHOWN_MEMBERSHIP, made), rev: made.rev, location: `${TEAMS.path}/${team}/members/${made.membership_id}` }
     }
   }),

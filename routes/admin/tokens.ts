@@ -62,7 +62,7 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
         token_id: newId(call.state, TOKENS.idPrefix), user_id: userId, name, prefix, digest, pepper_id: pepperId, role, scope, scope_id: scope === 'project' ? scopeId as string : customerId,
         status: 'active' as const, last_used_at: null, expires_at: end === null ? null : new Date(end ?? call.state.now() + YEAR_MS).toISOString()
       }
-      const made: AdminToken = await call.change({ customerId, targetId: fresh.token_id, before: null, after: fresh }, () => call.state.open.store.admin_tokens.insert(customerId, fresh))
+      const made: AdminToken = await call.change({ customerId, targetId: fresh.token_id, before: null, after: fresh }, call.state.open.store.admin_tokens.planInsert(customerId, fresh))
       return { status: 201, body: { ...showRecord(SHOWN_TOKEN, made), token: text }, rev: made.rev, location: `${TOKENS.path}/${made.token_id}` }
     }
   }),

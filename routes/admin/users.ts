@@ -75,11 +75,13 @@ async function changed (call: AnyCall, fields: Partial<User>, also: ((user: User
   const before = await call.reach.get('users', call.params.id ?? '')
   checkIfMatch(call.ifMatch, before.rev)
   const next = { ...before, ...fields }
-  const user = await call.change({ customerId: before.customer_id, targetId: before.user_id, before, after: next }, async () => {
-    const made = await call.state.open.store.users.replace(before.customer_id, next)
-    await also?.(made)
-    return made
-  })
+  const user = await call.change({ customerId: before.customer_id, targetId: before.user_id, before, after: next }, also === null
+    ? call.state.open.store.users.planReplace(before.customer_id, next)
+    : async () => {
+      const made = await call.state.open.store.users.replace(before.customer_id, next)
+      await also(made)
+      return made
+    })
   return { status: 200, body: showRecord(SHOWN_USER, user), rev: user.rev }
 }
 

@@ -88,6 +88,9 @@ test('live config: a project of the store is served, changed and taken away alon
   t.equal(await ask('shop.gate.example'), 'two')
   t.equal(gateway.current?.projects.get('other'), before?.get('other'), 'the others are not compiled again')
   t.equal(gateway.current?.projects.get('declared'), before?.get('declared'))
+  const snapshot = gateway.current
+  await put('shop', says('two'))
+  t.equal(gateway.current, snapshot, 'a change of the record that changes nothing of what is served makes nothing anew')
   domains.set('shop', [{ name: 'shop.example', status: 'verified' }, { name: 'bank.example', status: 'pending' }])
   await changed('shop')
   t.same(await Promise.all(['shop.gate.example', 'shop.example', 'bank.example'].map(ask)), ['two', 'two', '404'])

@@ -68,6 +68,18 @@ test('feed: reads everything, then follows what changes, as soon as the store si
   await until(() => directory.lookUpKey('shop', 'aaaa.1') === null)
 })
 
+test('feed: reads a store that is written to again and again a few times, not once for each write', async (t) => {
+  const { there, store, directory, feed, until } = await setup(t, { pollMs: 10_000 })
+  await feed.start()
+  const before = there.polls
+  for (let n = 0; n < 50; n++) {
+    await store.credentials.insert('acme', fresh(records.credential(`n${n}`, `n${n}.1`, 'ada', 'shop')))
+    await new Promise((resolve) => { setTimeout(resolve, 2) })
+  }
+  await until(() => directory.lookUpKey('shop', 'n49.1') !== null)
+  t.ok(there.polls - before < 25, `${there.polls - before} reads for 50 writes`)
+})
+
 test('feed: sees by polling what is not signalled', async (t) => {
   const { store, directory, feed, until } = await setup(t, { quiet: true, pollMs: 10 })
   await feed.start()
