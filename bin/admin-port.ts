@@ -6,6 +6,7 @@ import { renderMetrics } from '../core/observe/render-metrics.js'
 import { buildAdmin } from '../routes/admin.js'
 import { shownFindings } from '../routes/admin/shown-findings.js'
 import type { Fleet, NodeStatus } from './fleet.js'
+import type { DomainWatch } from './domain-watch.js'
 import type { NodeStore } from './open-store.js'
 import { createStatePorts } from './state-ports.js'
 import { watchStore, type StoreHealth } from './store-health.js'
@@ -17,6 +18,8 @@ export interface AdminPortOptions {
   readonly token: string
   /** The store of this process; null = there is none. */
   readonly store: NodeStore | null
+  /** What watches over the domains of the store; null = there is none. */
+  readonly domains: DomainWatch | null
   /** What the start found; where the serving processes know newer, theirs holds. */
   readonly started: { readonly root: GatewayConfig, readonly declared: readonly DeclaredProject[] }
   readonly log: Logger
@@ -28,7 +31,7 @@ export interface AdminPortOptions {
 
 /** Opens the admin port over the serving processes. Throws Error when the port can not be opened. */
 export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): Promise<{ url: string, close (): Promise<void> }> {
-  const { host, version, config: { file, environment }, store } = options
+  const { host, version, config: { file, environment }, store, domains } = options
   const watch = store === null ? null : await watchStore(store.open)
   const app = buildAdmin({
     token: options.token,
@@ -57,12 +60,14 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
     },
     config: () => fleet.describe(),
     reload: () => fleet.reload(),
-    metrics: async () => renderMetrics(await fleet.metrics()),
-    state: store === null
+    metrics: async () => renderMetrics([...await fleet.metrics(), ...domains === null ? [] : [domains.metrics()]]),
+    state: store === null || domains === null
       ? null
       : createStatePorts({
         store,
         root: () => fleet.live()?.root ?? options.started.root,
+        domains,
+        declaredHosts: () => fleet.declaredHosts(),
         declared: () => fleet.live()?.declared ?? options.started.declared,
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null
       })

@@ -1,6 +1,6 @@
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
-import { ConfigError, formatFinding } from '../core/errors.js'
+import { ConfigError, formatFinding, GatewayError } from '../core/errors.js'
 import type { GatewayLogger } from '../core/observe/logger.js'
 import type { MetricObject } from '../core/observe/metric-object.js'
 import type { StoreMetrics } from '../core/observe/store-metrics.js'
@@ -182,6 +182,13 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
   return {
     get listeners () { return listeners },
     live: () => null,
+    async declaredHosts () {
+      for (const member of members) {
+        const hosts = member.ready ? await (ask(member, 'declaredHosts') as Promise<string[]>).catch(() => null) : null
+        if (hosts !== null) return hosts
+      }
+      throw new GatewayError('SERVICE_UNAVAILABLE', { message: 'No worker is ready: try again.', details: { reason: 'not_ready' } })
+    },
     notReady () {
       if (stopping) return ['the gateway is stopping']
       return [...members].some((member) => member.ready) ? [] : ['no worker is ready']

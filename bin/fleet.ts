@@ -29,6 +29,8 @@ export interface Fleet {
   readonly listeners: readonly Listener[]
   /** The settings that serve, and the projects that files declare; null where only other processes know: then what the start found holds. */
   live (): { root: GatewayConfig, declared: DeclaredProject[] } | null
+  /** The hosts of the projects that files declare, `*.suffix` too, as they serve now. Rejects with GatewayError where no process can tell. */
+  declaredHosts (): Promise<readonly string[]>
   /** Why it is not ready; empty = it is. */
   notReady (): string[]
   reload (): Promise<ReloadResult>

@@ -34,6 +34,7 @@ const FIXED: Readonly<Record<string, (config: GatewayConfig) => unknown>> = {
   admin: ({ admin }) => admin,
   state: ({ state }) => state,
   counters: ({ counters }) => counters,
+  domains: ({ domains }) => domains,
   workers: ({ workers }) => workers,
   accessLog: ({ accessLog }) => accessLog,
   metrics: ({ metrics }) => metrics

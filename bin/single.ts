@@ -8,6 +8,7 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
   return {
     listeners: node.listeners,
     live: () => ({ root: node.root, declared: declaredIn(node) }),
+    declaredHosts: async () => declaredHostsOf(node),
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
@@ -24,6 +25,11 @@ function declaredIn ({ gateway }: DataNode): DeclaredProject[] {
     const [upstream, second] = Object.values(config.upstreams)
     return { project_id: name, target_url: second === undefined ? upstream?.targets[0]?.url ?? null : null }
   })
+}
+
+/** The hosts of the projects that files declare. */
+export function declaredHostsOf ({ gateway }: DataNode): string[] {
+  return [...gateway.current?.projects.values() ?? []].flatMap(({ config: { origin, hosts } }) => origin === 'operator-file' ? hosts : [])
 }
 
 /** What a data node says of itself. */

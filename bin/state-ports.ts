@@ -3,10 +3,12 @@ import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { effectiveProject } from '../core/config/effective-project.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import type { GatewayConfig } from '../core/route.js'
+import { createChallenge } from '../core/state/domain-proof.js'
 import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
 import type { DeclaredProject, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
 import { createKeyMaker, randomId } from './key-maker.js'
+import type { DomainWatch } from './domain-watch.js'
 import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
@@ -19,12 +21,14 @@ export interface StatePortsOptions {
   root (): GatewayConfig
   /** The projects that files declare. */
   declared (): readonly DeclaredProject[]
+  readonly domains: DomainWatch
+  declaredHosts (): Promise<readonly string[]>
   /** The address of the data port. */
   dataUrl (): string | null
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, dataUrl }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, domains, declaredHosts, dataUrl }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -40,6 +44,7 @@ export function createStatePorts ({ store, root, declared, dataUrl }: StatePorts
     },
     authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
+    domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts },
     declaredProjects: async () => declared()
   }
 }

@@ -4,7 +4,7 @@ import { createLogger, type LogLevel } from '../core/observe/logger.js'
 import { startDataNode, type DataNode } from './data-node.js'
 import { explainStart } from './explain-start.js'
 import { logStrayFailures } from './stray-failures.js'
-import { statusOf } from './single.js'
+import { declaredHostsOf, statusOf } from './single.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
 process.setSourceMapsEnabled(true)
@@ -32,6 +32,7 @@ async function answer (question: Question): Promise<unknown> {
   if (question === 'reload') return await node.reload()
   if (question === 'describe') return await node.describe()
   if (question === 'status') return statusOf(node)
+  if (question === 'declaredHosts') return declaredHostsOf(node)
   return await node.metrics.toJSON()
 }
 

@@ -217,6 +217,11 @@ export interface GatewayConfig {
   egress: { allow: readonly string[] }
   /** Projects of the store are served as `<project_id>.<baseDomain>`. */
   baseDomain: string
+  /** How it is looked up who has a domain. */
+  domains: {
+    /** DNS servers, with a port where it is not 53; empty = those of the system. */
+    resolvers: readonly string[]
+  }
   /** How long a graceful stop waits. */
   stopMs: number
   plugins: readonly PluginUse[]

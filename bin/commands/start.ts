@@ -5,9 +5,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { createConfigLoader } from '../../core/config/loader.js'
 import { ConfigError, formatFinding } from '../../core/errors.js'
+import { createTxtLookup } from '../../core/lib/txt-lookup.js'
 import { createLogger, type LogLevel } from '../../core/observe/logger.js'
 import { loadAdminToken } from '../admin-token.js'
 import { createCluster } from '../cluster.js'
+import { watchDomains, type DomainWatch } from '../domain-watch.js'
 import { EXIT } from '../exit-codes.js'
 import { explainStart } from '../explain-start.js'
 import type { Fleet } from '../fleet.js'
@@ -58,6 +60,7 @@ async function start (flags: StartFlags): Promise<void> {
   const version = packageVersion()
   let fleet: Fleet | null = null
   let store: NodeStore | null = null
+  let domains: DomainWatch | null = null
   try {
     const readAt = Date.now()
     const loader = createConfigLoader({ workerUrl: new URL('../config-worker.js', import.meta.url), file, environment, env: process.env })
@@ -67,6 +70,7 @@ async function start (flags: StartFlags): Promise<void> {
     const admin = root.admin === null ? null : { ...root.admin, ...await loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
     // One process makes what is missing, before there are several.
     store = await openStore({ state: root.state, keys: process.env['SLUICE_KEYS'], log })
+    domains = store === null ? null : watchDomains({ open: store.open, lookUp: createTxtLookup({ servers: root.domains.resolvers }), log })
     const asked = flags.workers ?? root.workers
     const count = asked === 'auto' ? availableParallelism() : asked
     const shared = { file, environment, operatorToken: admin?.token ?? null, version }
@@ -76,11 +80,12 @@ async function start (flags: StartFlags): Promise<void> {
       fleet = await createCluster({ count, log, store: store?.metrics ?? null, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
     const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, {
-      store, started: { root, declared: [...first.hashes.keys()].map((name) => ({ project_id: name, target_url: null })) }, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+      store, domains, started: { root, declared: [...first.hashes.keys()].map((name) => ({ project_id: name, target_url: null })) }, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
     // Before the ready lines: who has read them may send a signal at once.
-    const opened = store
+    const [opened, watch] = [store, domains]
     obeySignals(fleet, async () => {
       await adminPort?.close()
+      await watch?.stop()
       await opened?.open.close()
     }, log)
     const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source
@@ -92,6 +97,7 @@ async function start (flags: StartFlags): Promise<void> {
     if (tokenFile !== null && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${tokenFile}\n`)
   } catch (error) {
     await fleet?.kill()
+    await domains?.stop()
     await store?.open.close().catch(() => {})
     if (error instanceof ConfigError) {
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ event: 'refused', findings: error.findings })}\n`)

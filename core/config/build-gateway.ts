@@ -1,3 +1,4 @@
+import { Resolver } from 'node:dns'
 import path from 'node:path'
 import type { ConfigPath } from '../errors.js'
 import { findCidrProblem } from '../lib/cidr.js'
@@ -34,6 +35,7 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     errorDocs: valid.errors?.docs ?? null,
     egress: { allow: readNetworks(valid.egress?.allow ?? [], ['egress', 'allow'], context) },
     baseDomain: readDomain(valid.baseDomain ?? DEFAULTS.baseDomain, context),
+    domains: { resolvers: readResolvers(valid.domains?.resolvers ?? [], context) },
     stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
     plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)
   }
@@ -124,6 +126,19 @@ function readDomain (text: string, { findings }: BuildContext): string {
   const problem = domain.startsWith('*') ? { message: `"${text}" is a pattern, not a domain`, remedy: 'write it without the "*."' } : hostProblem(domain)
   if (problem !== null) findings.add({ path: ['baseDomain'], ...problem })
   return domain
+}
+
+/** Servers as the resolver takes them. A wrong entry is a finding and left out. */
+function readResolvers (list: readonly string[], { findings }: BuildContext): readonly string[] {
+  return list.filter((entry, index) => {
+    try {
+      new Resolver().setServers([entry])
+      return true
+    } catch {
+      findings.add({ path: ['domains', 'resolvers', index], message: `"${entry}" is not the address of a DNS server`, remedy: 'write an IP address, with a port where it is not 53: "192.0.2.53", "[2001:db8::53]:5353"' })
+      return false
+    }
+  })
 }
 
 function buildAccessLog (raw: { sample?: number, redact?: string[], file?: string }, context: BuildContext): { sample: number, redact: readonly string[], file: string | null } {

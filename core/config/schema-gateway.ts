@@ -123,6 +123,13 @@ export const Egress = Fields({
 /** `baseDomain`. */
 export const BaseDomain = Text({ title: 'a domain', default: DEFAULTS.baseDomain, examples: ['api.example.com'], description: 'Projects of the store are served as `<project_id>.<baseDomain>`.' })
 
+/** `domains`. */
+export const Domains = Fields({
+  resolvers: Type.Optional(Type.Array(Text({ title: 'an address', description: 'An address, with a port where it is not 53.', examples: ['192.0.2.53', '[2001:db8::53]:5353'] }), {
+    default: [], examples: [['192.0.2.53']], description: 'DNS servers that are asked for the TXT records; those of the system when left out. They have to resolve names of the internet.'
+  }))
+}, { description: 'How domains of tenants are verified.' })
+
 /** `stop`. */
 export const Stop = Fields({
   timeout: Type.Optional(Duration({ default: DEFAULTS.stopTimeout, description: 'How long requests in flight may take to end.' }))

@@ -56,8 +56,7 @@ const create = defineOperation({
   body: bodySchema({ ...KEYS.writable, project_id: ID, consumer_id: ID, customer_id: CUSTOMER_ID }, ['project_id']),
   async run (call) {
     const { project_id: projectId, consumer_id: named, customer_id: account, ...fields } = call.body as Record<string, unknown> & { project_id: string, consumer_id?: string }
-    const customerId = account === undefined ? (await findProject(call, projectId)).customer_id : await call.reach.accountFor(account)
-    await call.reach.refer('projects', customerId, projectId, '/project_id')
+    const customerId = await call.reach.accountOf(projectId, account)
     if (named !== undefined) await call.reach.refer('consumers', customerId, named, '/consumer_id')
     const settings = await KEYS.check?.(call, customerId, { ...KEYS.defaults, ...fields }, null) ?? fields
     return await createKey(call, customerId, { ...settings, project_id: projectId, ...named === undefined ? {} : { consumer_id: named } })
@@ -166,12 +165,6 @@ function makeSecrets ({ keys }: StatePorts, customerId: string): { kept: Pick<Cr
   const { text, prefix, digest, pepperId } = keys.createApiKey()
   const secret = keys.createSecret(customerId)
   return { kept: { prefix, digest, pepper_id: pepperId, secret: secret.sealed }, once: { api_key: text, secret: secret.text } }
-}
-
-async function findProject (call: AnyCall, id: string): Promise<{ customer_id: string }> {
-  const project = await call.reach.find('projects', id)
-  if (project === null) throw invalidRequest([{ path: '/project_id', message: 'names no project of the account' }])
-  return project
 }
 
 /** The key of the call, which still opens something, or was rotated into `successor` by an attempt before. */

@@ -25,6 +25,8 @@ export interface Reach {
   refer<C extends TenantCollection> (collection: C, customerId: string, id: string, path: string): Promise<Records[C]>
   /** The account that something new belongs to: the own one, or for operators the one that is named. Rejects with NOT_FOUND. */
   accountFor (named: unknown): Promise<string>
+  /** The account of the project that a body refers to with `project_id`, which has to be the one that is named, if any. Rejects as `refer` and `accountFor` do. */
+  accountOf (projectId: string, named: unknown): Promise<string>
 }
 
 const NOUNS: Readonly<Record<TenantCollection, string>> = {
@@ -55,7 +57,7 @@ export function createReach ({ open: { store, system } }: StatePorts, { customer
     const record = customerId === null ? await system.find(collection, id) : await own(collection).get(customerId, id)
     return inProject(record) ? record : null
   }
-  return {
+  const reach: Reach = {
     find,
     async get (collection, id) {
       const record = await find(collection, id)
@@ -83,6 +85,18 @@ export function createReach ({ open: { store, system } }: StatePorts, { customer
       if (named === undefined || named === OPERATORS_ACCOUNT) return OPERATORS_ACCOUNT
       if (await find('accounts', named as string) === null) throw notFound('accounts')
       return named as string
+    },
+    async accountOf (projectId, named) {
+      const path = '/project_id'
+      if (named !== undefined) {
+        const account = await reach.accountFor(named)
+        await reach.refer('projects', account, projectId, path)
+        return account
+      }
+      const project = await find('projects', projectId)
+      if (project === null) throw invalidRequest([{ path, message: 'names no project of the account' }])
+      return project.customer_id
     }
   }
+  return reach
 }

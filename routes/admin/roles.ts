@@ -34,6 +34,8 @@ export const GRANTS = {
   'projects:create': { roles: CHIEFS, inOneProject: false },
   'projects:update': { roles: WORKERS, inOneProject: true },
   'projects:delete': { roles: CHIEFS, inOneProject: false },
+  'domains:read': { roles: EVERYBODY, inOneProject: true },
+  'domains:write': { roles: WORKERS, inOneProject: true },
   'api-keys:read': { roles: EVERYBODY, inOneProject: true },
   'api-keys:write': { roles: WORKERS, inOneProject: true },
   'consumers:read': { roles: EVERYBODY, inOneProject: false },

@@ -1,5 +1,6 @@
 import type { Finding } from '../../core/errors.js'
-import type { Project, Sealed } from '../../core/state/records.js'
+import type { ProofOutcome } from '../../core/state/domain-proof.js'
+import type { Domain, Project, Sealed } from '../../core/state/records.js'
 import type { OpenStore } from '../../core/state/store.js'
 
 /** A key or token that was just made: the text goes to who asked for it and nowhere else. */
@@ -38,6 +39,20 @@ export interface ProjectConfigs {
   read (project: Project, text: string, byOperator: boolean): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }>
 }
 
+/** Proves who has a domain, and says which nobody can claim. */
+export interface DomainPorts {
+  /** A new challenge: 256 random bits. */
+  createChallenge (): string
+  /** What the DNS says of a claim now, and what becomes of it. Nothing is written. */
+  look (domain: Domain): Promise<{ readonly outcome: ProofOutcome, readonly next: Domain }>
+  /** Looks a verified domain up as it is done daily, and keeps what becomes of it. Null where it was changed or removed meanwhile. */
+  check (domain: Domain): Promise<Domain | null>
+  /** Where projects of the store are served without a domain of their own. */
+  baseDomain (): string
+  /** The hosts of projects that files declare, `*.suffix` too, as they serve now. */
+  declaredHosts (): Promise<readonly string[]>
+}
+
 /** What the endpoints for tenants stand on; the composition root supplies it. */
 export interface StatePorts {
   readonly open: OpenStore
@@ -53,6 +68,7 @@ export interface StatePorts {
   readonly authTypes: readonly ('api_key' | 'oauth' | 'none')[]
   /** What speaks against a tenant's target (it may lead inside), as one sentence, or null. Operators' targets are not asked about. */
   refuseTarget (url: URL): Promise<string | null>
+  readonly domains: DomainPorts
   /** The projects that files declare, as they serve now. */
   declaredProjects (): Promise<readonly DeclaredProject[]>
 }

@@ -8,6 +8,7 @@ import { loadConfig } from '../../core/config/load.js'
 import { buildRegistry } from '../../core/config/registry.js'
 import { createLogger } from '../../core/observe/logger.js'
 import type { MetricObject } from '../../core/observe/metric-object.js'
+import { createDomainMetrics } from '../../core/observe/domain-metrics.js'
 import { createStoreMetrics } from '../../core/observe/store-metrics.js'
 import type { GatewayConfig } from '../../core/route.js'
 import { plugins } from '../../plugins/index.js'
@@ -38,6 +39,9 @@ const OF_A_CLUSTER = ['sluice_workers gauge ', 'sluice_worker_replacements_total
 /** What a store with connections adds. */
 const OF_MONGODB = ['sluice_store_connections gauge state']
 
+/** What the process that has the admin port adds. */
+const OF_DOMAINS = ['sluice_domain_lookups_total counter outcome', 'sluice_domain_turns_total counter turn']
+
 test('operations.md: the metrics that it lists are those that are exposed, with their types and labels', async (t) => {
   const { node, url } = await boot(t)
   t.equal((await fetch(`${url}/a`, { method: 'POST', body: 'x' })).status, 200)
@@ -48,10 +52,15 @@ test('operations.md: the metrics that it lists are those that are exposed, with 
   await node.kill()
   const [table = []] = tablesUnder(document, 'Metrics')
   const listed = table.map(([name = '', type = '', labels = '']) => `${codesIn(name)[0]} ${type} ${codesIn(labels).sort().join()}`)
-  t.same(listed.filter((line) => !OF_A_CLUSTER.includes(line) && !OF_MONGODB.includes(line)).sort(), exposed.sort())
+  t.same(listed.filter((line) => !OF_A_CLUSTER.includes(line) && !OF_MONGODB.includes(line) && !OF_DOMAINS.includes(line)).sort(), exposed.sort())
   const cluster = readFileSync(new URL('../../../bin/cluster.ts', import.meta.url), 'utf8')
   t.same([...cluster.matchAll(/name: '(sluice_\w+)'.*type: '(\w+)'/g)].map(([, name, type]) => `${name} ${type} `), OF_A_CLUSTER)
   t.same(listed.filter((line) => OF_A_CLUSTER.includes(line)), OF_A_CLUSTER)
+  const domains = createDomainMetrics()
+  domains.lookedUp('proven')
+  domains.turned('failing')
+  t.same(domains.collect().map((metric) => `${metric.name} ${metric.type} ${labelsOf(metric).join()}`), OF_DOMAINS)
+  t.same(listed.filter((line) => OF_DOMAINS.includes(line)), OF_DOMAINS)
   const [pool] = createStoreMetrics(() => ({ open: 1, used: 0 })).collect()
   t.same(listed.filter((line) => OF_MONGODB.includes(line)), pool === undefined ? [] : [`${pool.name} ${pool.type} ${labelsOf(pool).join()}`])
 })
@@ -104,6 +113,7 @@ admin: false
 state: { embedded: { path: ./other } }
 counters: { redis: { url: "redis://127.0.0.1" } }
 workers: 2
+domains: { resolvers: [ 192.0.2.53 ] }
 requestId: { header: x-id }
 accessLog: false
 metrics: false

@@ -23,6 +23,7 @@ test('isolation: every id of one account, in every operation, answers another ac
     made[name] = {
       accounts: name, projects: project, users: user, teams: team,
       'api-keys': await create('/admin/api-keys', 'credential_id', { project_id: project, name: `key-of-${name}` }),
+      domains: await create('/admin/domains', 'domain_id', { name: `domain-of-${name}.example`, project_id: project }),
       consumers: await create('/admin/consumers', 'consumer_id', { name: `consumer-of-${name}` }),
       plans: await create('/admin/plans', 'plan_id', { name: `plan-of-${name}`, limits: { requests: '5/s' } }),
       tokens: await create('/admin/tokens', 'token_id', { name: `token-of-${name}`, role: 'developer' }),
@@ -32,7 +33,7 @@ test('isolation: every id of one account, in every operation, answers another ac
   }
   const stranger = await token('umbrella', 'owner')
   const theirs = made['acme']!
-  const before = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
+  const before = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
   const bodies: Record<string, object> = {
     accounts: { name: 'x' }, projects: { target_url: 'https://x.example' }, users: { email: 'x@x.example' }, teams: { name: 'x' }, 'api-keys': { name: 'x' }, consumers: { name: 'x' }, plans: { name: 'x', limits: {} }, tokens: { name: 'x' }
   }
@@ -63,7 +64,7 @@ test('isolation: every id of one account, in every operation, answers another ac
   }
   const { users, projects, consumers, plans } = theirs
   const references: [string, object][] = [
-    ['/admin/api-keys', { project_id: projects }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], consumer_id: consumers }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], plan_id: plans }],
+    ['/admin/api-keys', { project_id: projects }], ['/admin/domains', { project_id: projects, name: 'x.example' }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], consumer_id: consumers }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], plan_id: plans }],
     ['/admin/tokens', { name: 'x', role: 'auditor', scope: 'project', scope_id: projects }], ['/admin/tokens', { name: 'x', role: 'auditor', user_id: users }], ['/admin/tokens', { name: 'x', role: 'auditor', scope_id: 'acme' }],
     [`/admin/teams/${made['umbrella']!['teams']}/members`, { user_id: users, role: 'auditor' }], ['/admin/projects', { target_url: 'https://x.example', customer_id: 'acme' }], ['/', { target_url: 'https://x.example', customer_id: 'acme' }]
   ]
@@ -72,7 +73,7 @@ test('isolation: every id of one account, in every operation, answers another ac
     t.ok([400, 404].includes(foreign.status), `${path} ${JSON.stringify(body)}: ${foreign.status}`)
     t.same(shape(foreign), shape(missing))
   }
-  const after = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
+  const after = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
   t.equal(after, before, 'nothing of theirs changed')
 })
 

@@ -28,7 +28,7 @@ test('openapi: the document has every operation, with its parameters, an example
 })
 
 test('openapi: what operations answer is what their schemas say', async (t) => {
-  const { ask } = await openAdminApi(t)
+  const { ask, txt } = await openAdminApi(t)
   const answers = new Map<string, string>()
   const made: Record<string, string> = {}
   const bodies: Record<string, object> = {
@@ -37,13 +37,13 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
     'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' },
     'users.bulk': { items: [{ action: 'create', body: { email: 'c@x.example' } }, { action: 'update', id: 'none', body: { name: 'x' } }] }, 'api-keys.bulk': { items: [{ action: 'revoke', id: 'none' }] }
   }
-  const order = (id: string): number => /create$|^quick/.test(id) ? 0 : /members.add/.test(id) ? 1 : /regenerate/.test(id) ? 2 : /rotate/.test(id) ? 3 : /members.remove/.test(id) ? 4 : /delete$/.test(id) ? (/^plans|^tokens|^api/.test(id) ? 6 : /^projects|^users|^consumers/.test(id) ? 7 : /^teams/.test(id) ? 6 : 8) : /revoke|deactivate/.test(id) ? 5 : 4
+  const order = (id: string): number => /create$|^quick/.test(id) ? 0 : /members.add/.test(id) ? 1 : /regenerate/.test(id) ? 2 : /rotate/.test(id) ? 3 : /members.remove/.test(id) ? 4 : /delete$/.test(id) ? (/^plans|^tokens|^api|^domains/.test(id) ? 6 : /^projects|^users|^consumers/.test(id) ? 7 : /^teams/.test(id) ? 6 : 8) : /revoke|deactivate/.test(id) ? 5 : 4
   // Within one step a key comes after what it refers to.
-  const later = (id: string): number => id === 'api-keys.create' ? 1 : 0
+  const later = (id: string): number => id === 'api-keys.create' || id === 'domains.create' ? 1 : 0
   for (const { id, method, url, status, answer } of [...OPERATIONS].sort((a, b) => order(a.id) - order(b.id) || later(a.id) - later(b.id))) {
     const kind = url.split('/')[2] ?? ''
     const path = url.replace(':id', made[kind] ?? 'none').replace(':member', made['member'] ?? 'none')
-    const body = id === 'api-keys.create' ? { project_id: made['projects'] } : id === 'teams.members.add' ? { user_id: made['users'], role: 'auditor' } : bodies[id]
+    const body = id === 'api-keys.create' ? { project_id: made['projects'] } : id === 'domains.create' ? { project_id: made['projects'], name: 'a.x.example' } : id === 'teams.members.add' ? { user_id: made['users'], role: 'auditor' } : bodies[id]
     if (id === 'audit.get') made['audit'] = String((await ask('GET', '/admin/audit')).body.data[0]!['audit_id'])
     const given = await ask(method, id === 'audit.get' ? url.replace(':id', made['audit']!) : path, { body: body ?? (method === 'GET' || method === 'DELETE' ? undefined : {}) })
     t.equal(given.status, status, `${id} ${path}: ${given.text.slice(0, 300)}`)
@@ -51,6 +51,7 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
     answers.set(id, given.text)
     const idField = Object.keys(given.body ?? {}).find((name) => name.endsWith('_id'))
     if (id.endsWith('.create') && idField !== undefined) made[kind] = String(given.body[idField])
+    if (id === 'domains.create') txt.set('_sluice-challenge.a.x.example', [String(given.body['challenge']!['value'])])
     if (id === 'teams.members.add') made['member'] = String(given.body['membership_id'])
   }
   t.equal(answers.size, OPERATIONS.length)

@@ -153,6 +153,17 @@ export function uniqueness (contract: Register): void {
     t.match(await store.domains.replace(loser.customer_id, { ...loser, status: 'verified' }), { status: 'verified' }, 'and the other when that is gone')
   })
 
+  contract('of projects that verify one domain at once, on several nodes, one wins and the others are told of the name', async (t, open) => {
+    const nodes = [await open(), await open()]
+    const claims = await Promise.all(Array.from({ length: 12 }, (_, index) => (nodes[index % 2] as typeof nodes[0]).store.domains.insert(`account-${index}`, domain(`d${index}`, { name: 'api.example.com', project_id: `p${index}` }))))
+    const outcomes = await Promise.allSettled(claims.map((claim, index) => (nodes[index % 2] as typeof nodes[0]).store.domains.replace(claim.customer_id, { ...claim, status: 'verified' })))
+    t.equal(outcomes.filter(({ status }) => status === 'fulfilled').length, 1)
+    for (const outcome of outcomes) if (outcome.status === 'rejected') t.match(outcome.reason, { name: 'DuplicateError', collection: 'domains', field: 'name' })
+    const verified = await nodes[0]?.system.list('domains', { filter: { name: { eq: 'api.example.com' }, status: { eq: 'verified' } }, limit: 20 })
+    t.equal(verified?.length, 1)
+    t.equal(await nodes[1]?.system.count('domains', { status: { eq: 'pending' } }), 11, 'and stay claims')
+  })
+
   contract('of inserts of one unique value at once, one wins, and of versions none is twice', async (t, open) => {
     const nodes = [await open(), await open()]
     const outcomes = await Promise.allSettled(Array.from({ length: 12 }, (_, index) => nodes[index % 2]?.store.users.insert('acme', user(`u${index}`, { email: 'one@example.com' }))))
