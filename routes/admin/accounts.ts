@@ -1,8 +1,8 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
-import type { Account } from '../../core/state/records.js'
-import { checkIfMatch } from './entity-tag.js'
-import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
+import { changeFields } from './change-fields.js'
+import { defineOperation, type Operation } from './operation.js'
+import { ownersOf } from './owners.js'
 import { OPERATORS_ACCOUNT, TENANT_COLLECTIONS } from './reach.js'
 import { bodySchema, NAME, NO_FIELDS, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 
@@ -21,8 +21,10 @@ const ACCOUNTS: Resource<'accounts'> = {
   list: { filters: { status: ['active', 'suspended'], email: 'text' }, sorts: ['customer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
   permissions: { read: 'accounts:read', create: 'accounts:create', update: 'accounts:update', remove: 'accounts:delete' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: id }) {
+    const owners = await ownersOf(store, id)
     for (const name of ['projects', 'users', 'consumers'] as const) {
-      const left = await store[name].count(id)
+      // The last owner can not be removed before: that one goes with the account.
+      const left = await store[name].count(id) - (name === 'users' && owners.size === 1 ? 1 : 0)
       if (left > 0) throw new GatewayError('CONFLICT', { message: `The account has ${name} still (${left}): remove them first.`, details: { reason: 'account_not_empty', [name]: left } })
     }
     // First what would open it again. Its part of the audit trail stays: that is one chain with all others'.
@@ -46,25 +48,12 @@ export const ACCOUNT_OPERATIONS: readonly Operation[] = [
       const customerId = chosen ?? newId(call.state, ACCOUNTS.idPrefix)
       const fresh = { name, email: email ?? null, status: 'active' as const }
       const made = await call.change({ customerId, targetId: customerId, before: null, after: fresh }, call.state.open.store.accounts.planInsert(customerId, fresh))
-      return { ...shown(made), status: 201, location: `${ACCOUNTS.path}/${customerId}` }
+      return { status: 201, body: showRecord(SHOWN_ACCOUNT, made), rev: made.rev, location: `${ACCOUNTS.path}/${customerId}` }
     }
   }),
   ...([['suspend', 'suspended', 'Suspends an account: its tokens are refused, its projects not served'], ['resume', 'active', 'Ends a suspension']] as const).map(([verb, status, summary]) => defineOperation({
     id: `accounts.${verb}`, method: 'POST', url: `${ACCOUNTS.path}/:id/${verb}`, summary, permission: 'accounts:suspend', body: NO_FIELDS, answer: SHOWN_ACCOUNT, status: 200,
     errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-    run: (call) => setStatus(call, status)
+    run: (call) => changeFields(call, ACCOUNTS, { status })
   }))
 ]
-
-async function setStatus (call: AnyCall, status: Account['status']): Promise<Result> {
-  const before = await call.reach.get('accounts', call.params.id ?? '')
-  checkIfMatch(call.ifMatch, before.rev)
-  if (before.status === status) return shown(before)
-  const { customer_id: customerId } = before
-  const next = { ...before, status }
-  return shown(await call.change({ customerId, targetId: customerId, before, after: next }, call.state.open.store.accounts.planReplace(customerId, next)))
-}
-
-function shown (account: Account): Result {
-  return { status: 200, body: showRecord(SHOWN_ACCOUNT, account), rev: account.rev }
-}

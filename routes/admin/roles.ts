@@ -1,3 +1,4 @@
+import { GatewayError } from '../../core/errors.js'
 import type { Role } from '../../core/state/records.js'
 
 /** Who asks. */
@@ -68,4 +69,14 @@ export function mayGive ({ role }: Principal, given: Role): boolean {
   if (role === 'operator') return true
   if (role === 'owner') return given !== 'operator'
   return role === 'admin' && given !== 'operator' && given !== 'owner'
+}
+
+/** The roles that somebody can not give, nor take away, nor change who has one. */
+export function rolesAbove (principal: Principal): Role[] {
+  return EVERYBODY.filter((role) => !mayGive(principal, role))
+}
+
+/** Throws GatewayError for a role that somebody can not give. */
+export function refuseAbove (principal: Principal, role: Role): void {
+  if (!mayGive(principal, role)) throw new GatewayError('AUTHORIZATION_ERROR', { message: `The role "${role}" is above "${principal.role}".`, details: { reason: 'role_above_own', role: principal.role } })
 }

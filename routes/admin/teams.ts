@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
-import { GatewayError } from '../../core/errors.js'
-import { defineOperation, type Operation } from './operation.js'
+import { defineOperation, type Call, type Operation, type Result } from './operation.js'
+import { keepAnOwner, refuseHigherMembers } from './owners.js'
 import { notFound } from './reach.js'
 import { listAnswerSchema, listQuerySchema } from './listing.js'
 import { listOf, NAME, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
-import { mayGive } from './roles.js'
+import { refuseAbove } from './roles.js'
 import { invalidRequest } from './validation.js'
 
 const ID = Type.String({ minLength: 1, maxLength: 100 })
@@ -35,9 +35,17 @@ const MEMBERS = {
 }
 const MEMBERS_PATH = `${TEAMS.path}/:id/members`
 
+const operations = resourceOperations(TEAMS)
+
+async function removeTeam (call: Call): Promise<Result> {
+  const { team_id: team, customer_id: customerId } = await call.reach.get('teams', call.params.id ?? '')
+  await refuseHigherMembers(call, customerId, { team_id: { eq: team } })
+  return await keepAnOwner(call, customerId, ({ team_id: of }) => of === team, () => operations.remove.run(call))
+}
+
 /** `/admin/teams` and their members. */
 export const TEAM_OPERATIONS: readonly Operation[] = [
-  ...Object.values(resourceOperations(TEAMS)),
+  ...Object.values({ ...operations, remove: { ...operations.remove, run: removeTeam } }),
   defineOperation({
     id: 'teams.members.list', method: 'GET', url: MEMBERS_PATH, summary: 'Lists the members of a team', permission: 'teams:read', query: listQuerySchema(MEMBERS.list), answer: listAnswerSchema(SHOWN_MEMBERSHIP), status: 200, errors: ['NOT_FOUND'],
     async run (call) {
@@ -53,7 +61,7 @@ export const TEAM_OPERATIONS: readonly Operation[] = [
     async run (call) {
       const { team_id: team, customer_id: customerId } = await call.reach.get('teams', call.params.id ?? '')
       const { user_id: user, role, scope = 'account', scope_id: scopeId } = call.body
-      if (!mayGive(call.principal, role)) throw new GatewayError('AUTHORIZATION_ERROR', { message: `This role can not be given by "${call.principal.role}".`, details: { reason: 'role_above_own', role: call.principal.role } })
+      refuseAbove(call.principal, role)
       await call.reach.refer('users', customerId, user, '/user_id')
       if (scope === 'account') {
         if (scopeId !== undefined && scopeId !== customerId) throw invalidRequest([{ path: '/scope_id', message: 'has to be the account, or left out' }])
@@ -64,12 +72,14 @@ export const TEAM_OPERATIONS: readonly Operation[] = [
     }
   }),
   defineOperation({
-    id: 'teams.members.remove', method: 'DELETE', url: `${MEMBERS_PATH}/:member`, summary: 'Takes a role of a team away', permission: 'teams:write', answer: null, status: 204, errors: ['NOT_FOUND'],
+    id: 'teams.members.remove', method: 'DELETE', url: `${MEMBERS_PATH}/:member`, summary: 'Takes a role of a team away', permission: 'teams:write', answer: null, status: 204, errors: ['NOT_FOUND', 'CONFLICT'],
     async run (call) {
       const { team_id: team, customer_id: customerId } = await call.reach.get('teams', call.params.id ?? '')
       const member = await call.reach.get('memberships', call.params.member ?? '')
       if (member.team_id !== team || member.customer_id !== customerId) throw notFound('memberships')
-      await call.change({ customerId, targetId: member.membership_id, before: member, after: null }, () => call.state.open.store.memberships.remove(customerId, member.membership_id))
+      refuseAbove(call.principal, member.role)
+      await keepAnOwner(call, customerId, ({ membership_id: id }) => id === member.membership_id, () =>
+        call.change({ customerId, targetId: member.membership_id, before: member, after: null }, () => call.state.open.store.memberships.remove(customerId, member.membership_id)))
       return { status: 204, body: null }
     }
   })

@@ -1,11 +1,10 @@
 import { Type } from 'typebox'
-import { GatewayError } from '../../core/errors.js'
 import type { AdminToken, Role } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { CUSTOMER_ID, NAME, newId, NO_FIELDS, resourceOperations, showRecord, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
-import { mayGive, type Principal } from './roles.js'
+import { refuseAbove, type Principal } from './roles.js'
 import { invalidRequest } from './validation.js'
 
 const ID = Type.String({ minLength: 1, maxLength: 100 })
@@ -95,8 +94,4 @@ async function revoked ({ reach, ifMatch, principal, params, change, state }: An
 function refuseRole (giver: Principal, role: Role, customerId: string, scope: string): void {
   refuseAbove(giver, role)
   if (role === 'operator' && (customerId !== OPERATORS_ACCOUNT || scope !== 'account')) throw invalidRequest([{ path: '/role', message: 'operator is for the operators\' own account alone' }])
-}
-
-function refuseAbove (giver: Principal, role: Role): void {
-  if (!mayGive(giver, role)) throw new GatewayError('AUTHORIZATION_ERROR', { message: `The role "${role}" is above "${giver.role}".`, details: { reason: 'role_above_own', role: giver.role } })
 }

@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import type { User } from '../../core/state/records.js'
 import { bulkOperation } from './bulk.js'
-import { checkIfMatch } from './entity-tag.js'
+import { changeFields } from './change-fields.js'
 import { everyRecord } from './every-record.js'
-import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
+import { defineOperation, type AnyCall, type Call, type Operation } from './operation.js'
+import { keepAnOwner, refuseHigherUser } from './owners.js'
 import { NAME, NO_FIELDS, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 import { SHOWN_MEMBERSHIP } from './teams.js'
 import { SHOWN_TOKEN } from './tokens.js'
@@ -33,11 +34,24 @@ const USERS: Resource<'users'> = {
   }
 }
 
-const operations = resourceOperations(USERS)
-const [deactivate, activate] = ([['deactivate', 'inactive', 'Deactivates a user: the tokens end for good, the memberships stay'], ['activate', 'active', 'Activates a user again']] as const).map(([verb, status, summary]) => defineOperation({
-  id: `users.${verb}`, method: 'POST', url: `${USERS.path}/:id/${verb}`, summary, permission: 'users:write', body: NO_FIELDS, answer: SHOWN_USER, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-  run: (call) => changed(call, { status }, status === 'inactive' ? (user) => endTokens(call, user) : null)
-})) as [Operation, Operation]
+const made = resourceOperations(USERS)
+const operations = {
+  ...made,
+  replace: { ...made.replace, run: (call: Call) => toUser(call, () => made.replace.run(call)) },
+  patch: { ...made.patch, run: (call: Call) => toUser(call, () => made.patch.run(call)) },
+  remove: { ...made.remove, run: (call: Call) => withoutUser(call, () => made.remove.run(call)) }
+}
+const ONE_USER = { permission: 'users:write' as const, answer: SHOWN_USER, status: 200 as const, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'] as const }
+
+const deactivate = defineOperation({
+  ...ONE_USER, id: 'users.deactivate', method: 'POST', url: `${USERS.path}/:id/deactivate`, summary: 'Deactivates a user: the tokens end for good, the memberships stay', body: NO_FIELDS, errors: [...ONE_USER.errors, 'CONFLICT'],
+  run: (call) => withoutUser(call, () => changeFields(call, USERS, { status: 'inactive' }, (user) => endTokens(call, user)))
+})
+
+const activate = defineOperation({
+  ...ONE_USER, id: 'users.activate', method: 'POST', url: `${USERS.path}/:id/activate`, summary: 'Activates a user again', body: NO_FIELDS,
+  run: (call) => toUser(call, () => changeFields(call, USERS, { status: 'active' }))
+})
 
 /** `/admin/users`. */
 export const USER_OPERATIONS: readonly Operation[] = [
@@ -51,9 +65,8 @@ export const USER_OPERATIONS: readonly Operation[] = [
     ]
   }),
   defineOperation({
-    id: 'users.tier', method: 'PUT', url: `${USERS.path}/:id/tier`, summary: 'Sets the tier of a user', permission: 'users:write', body: Type.Object({ tier: TIER }, { additionalProperties: false }), answer: SHOWN_USER, status: 200,
-    errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-    run: (call) => changed(call, call.body, null)
+    ...ONE_USER, id: 'users.tier', method: 'PUT', url: `${USERS.path}/:id/tier`, summary: 'Sets the tier of a user', body: Type.Object({ tier: TIER }, { additionalProperties: false }),
+    run: (call) => toUser(call, () => changeFields(call, USERS, call.body))
   }),
   defineOperation({
     id: 'users.export', method: 'GET', url: `${USERS.path}/:id/export`, summary: 'Gives all that is kept of a person', permission: 'users:read', status: 200, errors: ['NOT_FOUND'],
@@ -71,18 +84,16 @@ export const USER_OPERATIONS: readonly Operation[] = [
   })
 ]
 
-async function changed (call: AnyCall, fields: Partial<User>, also: ((user: User) => Promise<void>) | null): Promise<Result> {
-  const before = await call.reach.get('users', call.params.id ?? '')
-  checkIfMatch(call.ifMatch, before.rev)
-  const next = { ...before, ...fields }
-  const user = await call.change({ customerId: before.customer_id, targetId: before.user_id, before, after: next }, also === null
-    ? call.state.open.store.users.planReplace(before.customer_id, next)
-    : async () => {
-      const made = await call.state.open.store.users.replace(before.customer_id, next)
-      await also(made)
-      return made
-    })
-  return { status: 200, body: showRecord(SHOWN_USER, user), rev: user.rev }
+/** Makes a change to the user of a call, whose roles are none above those of who asks. */
+async function toUser<T> (call: AnyCall, change: (user: User) => Promise<T>): Promise<T> {
+  const user = await call.reach.get('users', call.params.id ?? '')
+  await refuseHigherUser(call, user)
+  return await change(user)
+}
+
+/** Makes a change that takes the user of a call away from the account, which keeps an owner. */
+function withoutUser<T> (call: AnyCall, change: () => Promise<T>): Promise<T> {
+  return toUser(call, ({ customer_id: customerId, user_id: id }) => keepAnOwner(call, customerId, ({ user_id: of }) => of === id, change))
 }
 
 async function endTokens ({ state: { open: { store } } }: AnyCall, { customer_id: customerId, user_id: id }: User): Promise<void> {

@@ -1,7 +1,7 @@
 import { test } from 'tap'
 import { ID_FIELDS, type CollectionName } from '../../../core/state/records.js'
 import { openAdminApi } from '../../fixtures/admin-api.js'
-import { configVersion, consumer, credential, domain, plan, project, user } from '../../fixtures/store-records.js'
+import { configVersion, consumer, credential, domain, plan, project, secret, user } from '../../fixtures/store-records.js'
 
 // More than two lists of the store give.
 const MANY = 2_500
@@ -24,6 +24,8 @@ test('clean-up: what goes with a consumer, a user, a team or a project goes all 
   for (let index = 0; index < MANY; index++) await store.memberships.insert('acme', membership(`m${index}`, 'u1', `other${index}`, 'account', 'acme'))
   await store.subscriptions.insert('acme', subscription('s1', 'c1', 'blog'))
   await store.subscriptions.insert('acme', subscription('s2', 'c2', 'shop'))
+  await store.secrets.insert('acme', secret('of-shop', { project_id: 'shop' }))
+  await store.secrets.insert('acme', secret('of-all'))
   await store.admin_tokens.insert('acme', token('stays', 'u2', 'acme'))
   await store.admin_tokens.insert('acme', token('of-shop', 'u2', 'shop', 'project'))
   for (const [id, scope, scopeId] of [['of-c1', 'consumer', 'c1'], ['in-shop', 'project', 'shop'], ['in-blog', 'project', 'blog']] as const) await store.memberships.insert('acme', membership(id, 'u2', null, scope, scopeId))
@@ -39,6 +41,7 @@ test('clean-up: what goes with a consumer, a user, a team or a project goes all 
   t.same((await store.memberships.list('acme', { limit: 10 })).map(({ membership_id: id }) => id), ['in-blog', 'in-shop'])
   t.equal((await ask('DELETE', '/admin/projects/shop')).status, 204)
   t.equal(await store.credentials.count('acme'), 0)
+  t.same((await store.secrets.list('acme', { limit: 10 })).map(({ secret_id: id }) => id), ['of-all'])
   t.same((await store.admin_tokens.list('acme', { limit: 10 })).map(({ token_id: id }) => id), ['stays'])
   t.same((await store.memberships.list('acme', { limit: 10 })).map(({ membership_id: id }) => id), ['in-blog'])
 
@@ -54,6 +57,7 @@ test('clean-up: of an account that is removed nothing is left in any collection 
     await account(id)
     await store.domains.insert(id, domain(`d-${id}`))
     await store.plans.insert(id, plan(`pl-${id}`))
+    await store.secrets.insert(id, secret(`sec-${id}`))
     await store.teams.insert(id, { team_id: `t-${id}`, name: 'core', description: null })
     await store.memberships.insert(id, membership(`m-${id}`, 'gone', null, 'account', id))
     await store.subscriptions.insert(id, subscription(`s-${id}`, `c-${id}`, 'shop'))

@@ -57,6 +57,8 @@ test('roles: nobody gives a role above the own one, takes one away, or leaves th
   const given: [Role, Role[]][] = [['owner', ['owner', 'admin', 'developer', 'auditor']], ['admin', ['admin', 'developer', 'auditor']]]
   const team = (await ask('POST', '/admin/teams', { body: { name: 'core', customer_id: acme } })).body['team_id'] as unknown as string
   const user = (await ask('POST', '/admin/users', { body: { email: 'a@b.example', customer_id: acme } })).body['user_id'] as unknown as string
+  const other = (await ask('POST', '/admin/users', { body: { email: 'owner@b.example', customer_id: acme } })).body['user_id'] as unknown as string
+  t.equal((await ask('POST', `/admin/teams/${team}/members`, { body: { user_id: other, role: 'owner' } })).status, 201, 'so that nobody is the last owner')
   for (const [giver, may] of given) {
     const text = await token(acme, giver)
     for (const role of ROLES) {
