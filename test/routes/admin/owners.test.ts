@@ -99,6 +99,18 @@ test('owners: a person is protected by every role that it has, also by that of a
   t.equal(reasonOf(await ask('PATCH', `/admin/teams/${team}`, { token: admin, body: { name: 'renamed' } })), 'ok', 'a name is no role')
 })
 
+test('owners: what may not be done to one may not be done to many at once', async (t) => {
+  const { ask, person, token, open } = await people(t)
+  const [owner, developer] = [await person('owner'), await person('developer')]
+  const items = [{ action: 'update', id: owner.user, body: { name: 'x' } }, { action: 'deactivate', id: owner.user }, { action: 'delete', id: owner.user }, { action: 'deactivate', id: developer.user }]
+  const byAdmin = await ask('POST', '/admin/users/bulk', { token: await token('acme', 'admin'), body: { items } })
+  t.equal(byAdmin.text.split('"role_above_own"').length - 1, 3)
+  const byOperator = await ask('POST', '/admin/users/bulk', { body: { items: items.slice(1, 3) } })
+  t.equal(byOperator.text.split('"last_owner"').length - 1, 2)
+  t.match(await open.store.users.get('acme', owner.user), { status: 'active', name: null })
+  t.match(await open.store.users.get('acme', developer.user), { status: 'inactive' })
+})
+
 test('owners: nobody lifts the own person, or another, above the own role', async (t) => {
   const { ask, person } = await people(t)
   const { user, team } = await person('admin')
