@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { CommandError } from '../command.js'
 import type { Connection } from './connection.js'
 
@@ -10,6 +11,8 @@ export interface AdminRequest {
   readonly body?: unknown
   /** Only while this is the entity tag of what is there. */
   readonly ifMatch?: string
+  /** Makes a POST one that can be sent again: it is, where nobody answers or the store is gone. */
+  readonly idempotencyKey?: string
   /** Whether 404 is an answer like others. */
   readonly mayBeMissing?: boolean
 }
@@ -23,9 +26,27 @@ export interface AdminAnswer {
 }
 
 const TIMEOUT_MS = 30_000
+const MOST_REPEATS = 4
+const LONGEST_PAUSE_MS = 5_000
 
-/** Sends a request. Throws CommandError with the API's own words when it refuses, and with what to do when nobody answers. */
-export async function callAdmin ({ url, token }: Connection, { method, path, body, ifMatch, mayBeMissing }: AdminRequest): Promise<AdminAnswer> {
+/** Sends a request, with a key again when that may help. Throws CommandError with the API's own words when it refuses, and with what to do when nobody answers. */
+export async function callAdmin (connection: Connection, request: AdminRequest): Promise<AdminAnswer> {
+  for (let repeats = 0; ; repeats++) {
+    try {
+      return await callOnce(connection, request)
+    } catch (error) {
+      if (!(error instanceof TransientError) || request.idempotencyKey === undefined || repeats === MOST_REPEATS) throw error
+      await sleep(Math.min(error.retryMs, LONGEST_PAUSE_MS))
+    }
+  }
+}
+
+/** What may be otherwise soon. */
+class TransientError extends CommandError {
+  retryMs = 1_000
+}
+
+async function callOnce ({ url, token }: Connection, { method, path, body, ifMatch, idempotencyKey, mayBeMissing }: AdminRequest): Promise<AdminAnswer> {
   let response: Response
   let text: string
   try {
@@ -35,7 +56,8 @@ export async function callAdmin ({ url, token }: Connection, { method, path, bod
         authorization: `Bearer ${token}`,
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...(ifMatch === undefined ? {} : { 'if-match': ifMatch })
+        ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+        ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey })
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
       // The token is meant for this address only.
@@ -44,11 +66,14 @@ export async function callAdmin ({ url, token }: Connection, { method, path, bod
     })
     text = await response.text()
   } catch (error) {
-    throw new CommandError(`${url} does not answer: ${reasonOf(error)}`, 'start the gateway, or name its admin port with --url, SLUICE_ADMIN_URL or --profile')
+    throw new TransientError(`${url} does not answer: ${reasonOf(error)}`, 'start the gateway, or name its admin port with --url, SLUICE_ADMIN_URL or --profile')
   }
   const answer = parse(text)
   if (response.ok || (response.status === 404 && mayBeMissing === true)) return { status: response.status, body: answer, etag: response.headers.get('etag') }
-  throw new CommandError(refusalOf(response.status, answer), remedyOf(response.status))
+  const retryAfter = response.headers.get('retry-after')
+  // With Retry-After: the store is gone, or the same request is under way.
+  if (retryAfter === null) throw new CommandError(refusalOf(response.status, answer), remedyOf(response.status))
+  throw Object.assign(new TransientError(refusalOf(response.status, answer), remedyOf(response.status)), { retryMs: Number(retryAfter) * 1_000 || 0 })
 }
 
 function reasonOf (error: unknown): string {

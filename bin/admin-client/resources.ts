@@ -11,6 +11,17 @@ export interface Action {
   readonly fields?: boolean
 }
 
+/** What can be done to many records at once. */
+export interface BulkActions {
+  readonly actions: readonly { readonly name: string, /** Whether it takes the other fields of a record. */ readonly fields?: boolean, readonly destroys?: string }[]
+  /** Columns that new records have beside those of a list: what is shown once. */
+  readonly shown: readonly string[]
+  /** Whether `import FILE` is there for `bulk create FILE`. */
+  readonly import: boolean
+  /** What stands behind `bulk`. */
+  readonly examples: readonly string[]
+}
+
 /** A kind of record of the admin API, as a group of commands. */
 export interface Resource {
   /** The group: `sluice project …`. */
@@ -24,6 +35,7 @@ export interface Resource {
   readonly example: string
   readonly can: readonly ('list' | 'get' | 'create' | 'update' | 'delete')[]
   readonly actions: readonly Action[]
+  readonly bulk?: BulkActions
 }
 
 const ALL = ['list', 'get', 'create', 'update', 'delete'] as const
@@ -50,7 +62,15 @@ export const RESOURCES: readonly Resource[] = [
       { name: 'rotate', description: 'make a new key; the old one works on for a while', method: 'POST', path: 'rotate', fields: true },
       { name: 'regenerate', description: 'make a new key; the old one ends at once', method: 'POST', path: 'regenerate', destroys: 'requests with the old key are refused at once' },
       { name: 'usage', description: 'requests and errors by day', method: 'GET', path: 'usage' }
-    ]
+    ],
+    bulk: {
+      actions: [
+        { name: 'create', fields: true }, { name: 'update', fields: true }, { name: 'rotate', fields: true }, { name: 'regenerate', destroys: 'requests with the old keys are refused at once' },
+        { name: 'revoke', destroys: 'requests with them are refused at once' }
+      ],
+      shown: ['api_key', 'secret'], import: false,
+      examples: ['create keys.csv --json > made.json', 'revoke leaked.csv --yes']
+    }
   },
   {
     name: 'user', description: 'people', path: '/admin/users', columns: ['user_id', 'email', 'name', 'tier', 'status'], example: 'email=ada@example.com name=Ada', can: ALL,
@@ -58,7 +78,15 @@ export const RESOURCES: readonly Resource[] = [
       { name: 'deactivate', description: 'let somebody in no more', method: 'POST', path: 'deactivate' },
       { name: 'tier', description: "set somebody's tier", method: 'PUT', path: 'tier', fields: true },
       { name: 'export', description: 'all that is kept of somebody', method: 'GET', path: 'export' }
-    ]
+    ],
+    bulk: {
+      actions: [
+        { name: 'create', fields: true }, { name: 'update', fields: true }, { name: 'activate' }, { name: 'deactivate', destroys: 'their tokens end for good' },
+        { name: 'delete', destroys: 'they are removed with their tokens and memberships' }
+      ],
+      shown: [], import: true,
+      examples: ['create users.csv', 'deactivate left.ndjson --yes']
+    }
   },
   {
     name: 'team', description: 'people together', path: '/admin/teams', columns: ['team_id', 'name', 'description'], example: 'name=backend', can: ALL,

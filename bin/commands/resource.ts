@@ -1,19 +1,17 @@
 import type { Command } from 'commander'
 import { callAdmin, type AdminAnswer, type AdminRequest } from '../admin-client/client.js'
-import { addConnectionFlags } from '../admin-client/connection-flags.js'
-import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
+import { addAdminFlags as flags, runAdminCommand as run, type AdminFlags } from '../admin-client/admin-command.js'
 import { parseFields } from '../admin-client/fields.js'
 import { RESOURCES, type Action, type Resource } from '../admin-client/resources.js'
 import { printRecord, printTable } from '../admin-client/show.js'
-import { CommandError, runCommand } from '../command.js'
+import { CommandError } from '../command.js'
 import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
 import type { Terminal } from '../terminal.js'
+import { addBulk } from './bulk.js'
 
-interface Flags extends ConnectionFlags {
-  readonly json?: boolean
+interface Flags extends AdminFlags {
   readonly yes?: boolean
-  readonly account?: string
   readonly filter?: readonly string[]
   readonly sort?: string
   readonly page?: string
@@ -71,6 +69,7 @@ function addResource (group: Command, resource: Resource, terminal: Terminal): v
   }
   if (can1('delete')) addAction(group, resource, { name: 'delete', description: 'remove one', method: 'DELETE', path: '', destroys: 'it is removed' }, terminal)
   for (const action of resource.actions) addAction(group, resource, action, terminal)
+  addBulk(group, resource, terminal)
   if (resource.name === 'audit') addVerify(group, terminal)
 }
 
@@ -105,16 +104,6 @@ function addAction (group: Command, resource: Resource, action: Action, terminal
       show(await callAdmin(connection, request), options, terminal)
     })
   })
-}
-
-function flags (command: Command): Command {
-  return addConnectionFlags(command)
-    .option('--account <id>', 'the account that it is about, where the token may see several')
-    .option('--json', "the API's answer as it is")
-}
-
-function run (terminal: Terminal, options: Flags, act: (connection: Connection) => Promise<number | void>): Promise<void> {
-  return runCommand(terminal, options.json === true, async () => await act(await findConnection(options, terminal.env)) ?? EXIT.ok).then((code) => { process.exitCode = code })
 }
 
 function show ({ body }: AdminAnswer, { json }: Flags, terminal: Terminal): void {
