@@ -14,6 +14,11 @@ export function createKeyMaker (ring: KeyRing): KeyMaker {
     createAdminToken: () => digested(createAdminToken()),
     tokenPrefix: (text) => parseAdminToken(text)?.prefix ?? null,
     matches: (text, digest, pepperId) => ring.verify(text, { digest, pepper_id: pepperId }),
+    digest (text) {
+      const { digest, pepper_id: pepperId } = ring.digest(text)
+      return { digest, pepperId }
+    },
+    sealSecretValue: (customerId, value) => ring.seal(customerId, { collection: 'secrets', field: 'value' }, value),
     createSecret (customerId) {
       const text = createHmacSecret()
       return { text, sealed: ring.seal(customerId, { collection: 'credentials', field: 'secret' }, text) }

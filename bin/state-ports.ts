@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { effectiveProject } from '../core/config/effective-project.js'
+import { findSecretUse } from '../core/config/secret-use.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import type { GatewayConfig } from '../core/route.js'
 import { createChallenge } from '../core/state/domain-proof.js'
@@ -58,6 +59,7 @@ function createConfigs ({ open: { store }, ring }: NodeStore, root: () => Gatewa
   }
   return {
     expanded: (project) => effectiveProject(project),
+    secretUse: ({ config }, name) => findSecretUse(config, name),
     effective: async (project) => (await import('./project-configs.js')).effectiveConfig(project, await surroundings(project)),
     read: async (project, text, byOperator) => await (await import('./project-configs.js')).readProjectConfig(project, text, byOperator, await surroundings(project))
   }

@@ -33,6 +33,8 @@ export interface Resource {
   readonly columns: readonly [string, ...string[]]
   /** Fields of `create`, for its help. */
   readonly example: string
+  /** Has a field `value` that is secret: it comes from a file, the environment or standard input. */
+  readonly hasSecretValue?: true
   readonly can: readonly ('list' | 'get' | 'create' | 'update' | 'delete')[]
   readonly actions: readonly Action[]
   readonly bulk?: BulkActions
@@ -94,6 +96,10 @@ export const RESOURCES: readonly Resource[] = [
       { name: 'members', description: 'who is in it', method: 'GET', path: 'members' },
       { name: 'add-member', description: 'take somebody in', method: 'POST', path: 'members', fields: true }
     ]
+  },
+  {
+    name: 'secret', description: 'values that configurations name as ${secret:NAME}', path: '/admin/secrets', columns: ['secret_id', 'name', 'project_id', 'version', 'updated_at'],
+    example: 'name=API_TOKEN project_id=shop --value-file token.txt', hasSecretValue: true, can: ALL, actions: []
   },
   { name: 'consumer', description: 'who calls the APIs', path: '/admin/consumers', columns: ['consumer_id', 'name', 'status', 'created_at'], example: 'name=mobile-app', can: ALL, actions: [] },
   { name: 'plan', description: 'named limits', path: '/admin/plans', columns: ['plan_id', 'name', 'limits'], example: 'name=pro limits=\'{"requests":"1000/h"}\'', can: ALL, actions: [] },

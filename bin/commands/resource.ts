@@ -3,6 +3,7 @@ import { callAdmin, type AdminAnswer, type AdminRequest } from '../admin-client/
 import { addAdminFlags as flags, runAdminCommand as run, type AdminFlags } from '../admin-client/admin-command.js'
 import { parseFields } from '../admin-client/fields.js'
 import { RESOURCES, type Action, type Resource } from '../admin-client/resources.js'
+import { addSecretValueFlags, readSecretValue, type SecretValueFlags } from '../admin-client/secret-value.js'
 import { printRecord, printTable } from '../admin-client/show.js'
 import { CommandError } from '../command.js'
 import { confirm } from '../confirm.js'
@@ -10,7 +11,7 @@ import { EXIT } from '../exit-codes.js'
 import type { Terminal } from '../terminal.js'
 import { addBulk } from './bulk.js'
 
-interface Flags extends AdminFlags {
+interface Flags extends AdminFlags, SecretValueFlags {
   readonly yes?: boolean
   readonly filter?: readonly string[]
   readonly sort?: string
@@ -32,6 +33,12 @@ export function addResources (program: Command, terminal: Terminal): void {
 function addResource (group: Command, resource: Resource, terminal: Terminal): void {
   const { path, columns, example, can } = resource
   const one = (id: string, more = ''): string => `${path}/${encodeURIComponent(id)}${more}`
+  const fieldsOf = async (fields: readonly string[], options: Flags): Promise<Record<string, unknown>> => {
+    const body = parseFields(fields)
+    if (resource.hasSecretValue !== true) return body
+    if (body['value'] !== undefined) throw new CommandError('a value does not stand on the command line, where others can read it', 'pipe it in, or name --value-file or --value-env', EXIT.usage)
+    return { ...body, value: await readSecretValue(options, terminal.env) }
+  }
   const can1 = (what: Resource['can'][number]): boolean => can.includes(what)
 
   if (can1('list')) {
@@ -54,15 +61,18 @@ function addResource (group: Command, resource: Resource, terminal: Terminal): v
       .action((id: string, options: Flags) => run(terminal, options, async (connection) => { show(await callAdmin(connection, { method: 'GET', path: one(id, scopeQuery(options)) }), options, terminal) }))
   }
   if (can1('create')) {
-    flags(group.command('create <fields...>')).description('make one').addHelpText('after', `\nExample:\n  sluice ${resource.name} create ${example}`)
+    const command = flags(group.command('create <fields...>')).description('make one')
+    if (resource.hasSecretValue === true) addSecretValueFlags(command)
+    command.addHelpText('after', `\nExample:\n  sluice ${resource.name} create ${example}`)
       .action((fields: string[], options: Flags) => run(terminal, options, async (connection) => {
-        show(await callAdmin(connection, { method: 'POST', path, body: { ...scopeFields(options), ...parseFields(fields) } }), options, terminal)
+        show(await callAdmin(connection, { method: 'POST', path, body: { ...scopeFields(options), ...await fieldsOf(fields, options) } }), options, terminal)
       }))
   }
   if (can1('update')) {
-    flags(group.command('update <id> <fields...>')).description('change fields of one; what somebody else changed meanwhile is not lost')
-      .action((id: string, fields: string[], options: Flags) => run(terminal, options, async (connection) => {
-        const body = parseFields(fields)
+    const command = flags(group.command(`update <id> ${resource.hasSecretValue === true ? '[fields...]' : '<fields...>'}`)).description('change fields of one; what somebody else changed meanwhile is not lost')
+    if (resource.hasSecretValue === true) addSecretValueFlags(command)
+    command.action((id: string, fields: string[], options: Flags) => run(terminal, options, async (connection) => {
+        const body = await fieldsOf(fields, options)
         const { etag } = await callAdmin(connection, { method: 'GET', path: one(id, scopeQuery(options)) })
         show(await callAdmin(connection, { method: 'PATCH', path: one(id, scopeQuery(options)), body, ...(etag === null ? {} : { ifMatch: etag }) }), options, terminal)
       }))

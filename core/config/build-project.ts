@@ -9,6 +9,7 @@ import { buildRoute, readTuning } from './build-route.js'
 import { buildUpstream } from './build-upstream.js'
 import { listOf } from './describe-schema.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
+import { routeName } from './route-name.js'
 import { ProjectSchema, RouteSchema, UpstreamSchema, type RawProject, type RawRoute } from './schema.js'
 import { NAME_PATTERN } from './schema-fields.js'
 import { validateLanguage } from './validate.js'
@@ -126,8 +127,7 @@ function nameRoutes (routes: readonly RouteConfig[], { findings }: BuildContext)
   const taken = new Set(given.keys())
   return routes.map((route) => {
     if (route.id !== '') return route
-    const { methods, path, pathRegex } = route.match
-    const base = `${methods?.join(',') ?? '*'} ${path ?? `~${pathRegex ?? ''}`}`
+    const base = routeName(route.match)
     let id = base
     for (let count = 2; taken.has(id); count++) id = `${base} #${count}`
     taken.add(id)

@@ -20,7 +20,7 @@ declare module 'fastify' {
 
 /** Adds a route for each operation. What a request needs beside its token is checked here, alike for all. */
 export function addOperations (scope: FastifyInstance, operations: readonly Operation[], state: StatePorts, logger: Logger): void {
-  const idempotency = createIdempotency(state.open.system, state.now)
+  const idempotency = createIdempotency(state.open.system, state.keys, state.now)
   const runner = createOperationRunner(logger)
   scope.setValidatorCompiler(() => () => true) // checked by the operation's own validators, which tell more
   scope.setSerializerCompiler(() => (value) => JSON.stringify(value))

@@ -13,7 +13,7 @@ export interface Origin {
 }
 
 // What opens something, or tells how to find what does.
-const MASKED: readonly string[] = ['digest', 'secret', 'api_key', 'token', 'challenge']
+const MASKED: readonly string[] = ['digest', 'secret', 'value', 'api_key', 'token', 'challenge']
 
 /**
  * Makes a change with its two entries in the audit trail. What can not be written down beforehand is not made; an outcome that can not is logged. A change

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { GatewayError } from '../../core/errors.js'
 import type { SystemStore } from '../../core/state/store.js'
+import type { KeyMaker } from './state-ports.js'
 import { createSeededIds, type SeededIds } from './seeded-ids.js'
 import type { EarlierResult, Result } from './operation.js'
 import { withoutSecrets } from './without-secrets.js'
@@ -39,7 +40,9 @@ export interface Idempotency {
 }
 
 interface Kept {
+  /** The keyed digest of the request: bodies hold secrets, and a plain hash of a short one gives that away. */
   readonly request: string
+  readonly pepperId: string
   readonly until: number
   /** What each attempt makes its ids of. */
   readonly seed: string
@@ -58,7 +61,7 @@ const MOST_UNANSWERED = 10_000
 const KEY = /^[\x21-\x7e]{1,255}$/
 
 /** Keeps answers in the settings of the store, in a drawer for each day, so that old ones go at once. */
-export function createIdempotency (system: SystemStore, now: () => number): Idempotency {
+export function createIdempotency (system: SystemStore, keys: Pick<KeyMaker, 'digest' | 'matches'>, now: () => number): Idempotency {
   // What has this as its holder and is not in the set was broken off: the process works on it no more.
   const holder = randomUUID()
   const running = new Set<string>()
@@ -78,17 +81,21 @@ export function createIdempotency (system: SystemStore, now: () => number): Idem
     emptied = drawer(at)
   }
 
+  const requestDigest = (request: string): Pick<Kept, 'request' | 'pepperId'> => {
+    const { digest, pepperId } = keys.digest(request)
+    return { request: digest, pepperId }
+  }
   const make = async (name: string, request: string, secrets: readonly string[], run: (attempt: Attempt) => Promise<Result>): Promise<Result & { replayed: boolean }> => {
     const at = now()
     const found = await read(drawer(at) + name, at) ?? await read(drawer(at - DAY_MS) + name, at)
     const { kept } = found ?? {}
-    if (kept !== undefined && kept.request !== request) throw conflict('The Idempotency-Key was used for another request.', 'idempotency_key_reused')
+    if (kept !== undefined && !keys.matches(request, kept.request, kept.pepperId)) throw conflict('The Idempotency-Key was used for another request.', 'idempotency_key_reused')
     if (kept !== undefined && kept.result !== null && kept.result.unfinished !== true && !unanswered.has(name)) return { ...kept.result, replayed: true }
     if (kept !== undefined && kept.holder !== null && kept.holder !== holder && kept.heldUntil > at) throw underWay(kept.heldUntil - at)
     await emptyOld(at)
     const place = found?.place ?? drawer(at) + name
     const seed = kept?.seed ?? randomBytes(32).toString('hex')
-    const claim: Kept = { request, until: kept?.until ?? at + DAY_MS, seed, holder, heldUntil: at + HELD_MS, result: kept?.result ?? null }
+    const claim: Kept = { ...requestDigest(request), until: kept?.until ?? at + DAY_MS, seed, holder, heldUntil: at + HELD_MS, result: kept?.result ?? null }
     if (!await system.setMeta(place, JSON.stringify(claim), found?.text ?? null)) throw underWay(1_000)
     let result: Result
     try {
@@ -115,7 +122,7 @@ export function createIdempotency (system: SystemStore, now: () => number): Idem
       if (running.has(name)) throw underWay(1_000)
       running.add(name)
       try {
-        return await make(name, sha256(JSON.stringify([method, url, body ?? null])), secrets, run)
+        return await make(name, JSON.stringify([method, url, body ?? null]), secrets, run)
       } finally {
         running.delete(name)
       }

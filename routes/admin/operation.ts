@@ -82,7 +82,7 @@ export interface Operation<B = Readonly<Record<string, unknown>>, Q = Readonly<R
   readonly body?: TObject
   /** Its body is a configuration: YAML or JSON, up to 1 MB, which the operation reads for itself. */
   readonly takesText?: true
-  /** Its body has many things in it: up to 1 MB. */
+  /** Its body has many things in it, or a long one: up to 1 MB. */
   readonly takesMany?: true
   readonly query?: TObject
   readonly answer: TSchema | null

@@ -39,6 +39,8 @@ export const GRANTS = {
   'domains:write': { roles: WORKERS, inOneProject: true },
   'api-keys:read': { roles: EVERYBODY, inOneProject: true },
   'api-keys:write': { roles: WORKERS, inOneProject: true },
+  'secrets:read': { roles: EVERYBODY, inOneProject: true },
+  'secrets:write': { roles: WORKERS, inOneProject: true },
   'consumers:read': { roles: EVERYBODY, inOneProject: false },
   'consumers:write': { roles: WORKERS, inOneProject: false },
   'plans:read': { roles: EVERYBODY, inOneProject: true },

@@ -19,6 +19,10 @@ export interface KeyMaker {
   tokenPrefix (text: string): string | null
   /** Whether a digest was made of this text; in the same time wherever they differ. */
   matches (text: string, digest: string, pepperId: string): boolean
+  /** The keyed digest of a text; `matches` compares another text with it. */
+  digest (text: string): { readonly digest: string, readonly pepperId: string }
+  /** A value that configurations will name, as it is kept. */
+  sealSecretValue (customerId: string, value: string): Sealed
   /** Makes the HMAC secret of a credential, as it is shown and as it is kept. */
   createSecret (customerId: string): { readonly text: string, readonly sealed: Sealed }
 }
@@ -29,12 +33,22 @@ export interface DeclaredProject {
   readonly target_url: string | null
 }
 
+/** Where a project's configuration names a secret. */
+export interface SecretUse {
+  /** The ids of the routes that it is for: those that name it, or have a plugin or an upstream that does. */
+  readonly routes: readonly string[]
+  /** JSON pointers into the configuration. */
+  readonly places: readonly string[]
+}
+
 /** Reads and shows projects in the configuration language. */
 export interface ProjectConfigs {
   /** The short form written out. */
   expanded (project: Project): Record<string, unknown>
   /** The project as it is served. */
   effective (project: Project): Promise<Record<string, unknown>>
+  /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */
+  secretUse (project: Project, name: string): SecretUse | null
   /** A text that is to become a project's configuration. With findings it may not be kept. */
   read (project: Project, text: string, byOperator: boolean): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }>
 }

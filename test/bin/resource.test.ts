@@ -1,10 +1,13 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
 import { createServer, type IncomingHttpHeaders } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { test, type Test } from 'tap'
+import { readSecretValue } from '../../bin/admin-client/secret-value.js'
 import { createProgram } from '../../bin/program.js'
-import { keepTerminal } from '../fixtures/cli.js'
+import { keepTerminal, startCli } from '../fixtures/cli.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
 const TOKEN = 'sat_canary-8c1f-of-the-operator'
@@ -133,4 +136,34 @@ test('connection: profiles name gateways, and tokens come from files that nobody
   t.match(await sluice({ SLUICE_ADMIN_TOKEN: TOKEN }, 'team', 'list', '--url', 'http://u:p@127.0.0.1'), { code: 1, stderr: /http or https/ })
   chmodSync(token, 0o644)
   t.match(await sluice({}, 'team', 'list', '--profile', 'staging'), { code: 1, stderr: /is open to others \(chmod 600/ })
+})
+
+test('resource: the value of a secret comes from a file, the environment or standard input, and never from the command line', async (t) => {
+  const canary = 'canary-of-a-secret'
+  const { sluice, asked, home, url } = await adminPort(t, ({ method }) => [method === 'POST' ? 201 : 200, { secret_id: 's1', name: 'TOKEN', version: 1 }, { etag: '"3"' }])
+  const file = join(home, 'value')
+  writeFileSync(file, `-----BEGIN X-----\n${canary}\n\r\n`)
+  t.match(await sluice('secret', 'create', 'name=TOKEN', 'project_id=shop', '--value-file', file), { code: 0, stdout: /^secret_id {2}s1/ })
+  t.strictSame(asked[0]?.body, { name: 'TOKEN', project_id: 'shop', value: `-----BEGIN X-----\n${canary}\n` }, 'less one line end')
+  const env = { HOME: home, SLUICE_ADMIN_URL: url, SLUICE_ADMIN_TOKEN: TOKEN, THE_VALUE: ` ${canary} ` }
+  t.match(await runCli(env, ['secret', 'update', 's1', '--value-env', 'THE_VALUE']), { code: 0 })
+  t.match(asked.slice(1), [{ method: 'GET', url: '/admin/secrets/s1' }, { method: 'PATCH', headers: { 'if-match': '"3"' }, body: { value: ` ${canary} ` } }])
+  const piped = startCli(t, ['secret', 'update', 's1'], { env })
+  piped.stdin.end(`${canary}\n`)
+  t.strictSame((await once(piped, 'close'))[0], 0)
+  t.strictSame(asked.at(-1)?.body, { value: canary })
+  const count = asked.length
+  writeFileSync(join(home, 'empty'), '\n')
+  writeFileSync(join(home, 'binary'), Buffer.from([0xff, 0xfe, 0x00]))
+  const wrong: [string[], RegExp][] = [
+    [[`value=${canary}`], /does not stand on the command line/], [['--value-env', 'NOT_SET'], /NOT_SET is not set/], [['--value-env', 'HOME', '--value-file', file], /keep one/],
+    [['--value-file', join(home, 'none')], /none/], [['--value-file', join(home, 'empty')], /is empty/], [['--value-file', join(home, 'binary')], /no UTF-8/]
+  ]
+  for (const [args, message] of wrong) {
+    const refused = await sluice('secret', 'create', 'name=X', ...args)
+    t.ok(refused.code !== 0 && message.test(refused.stderr), `${args.join(' ')}: ${refused.stderr}`)
+    t.notMatch(refused.stderr, canary)
+  }
+  t.equal(asked.length, count, 'nothing is sent')
+  await t.rejects(readSecretValue({}, {}, Object.assign(Readable.from([]), { isTTY: true })), { message: 'there is no value' }, 'a terminal is not waited for')
 })

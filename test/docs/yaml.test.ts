@@ -5,6 +5,7 @@ import { parse } from 'yaml'
 import { createChecks } from '../../bin/checks.js'
 import { loadAuthorPlugin } from '../../core/config/author-plugin.js'
 import { loadConfig } from '../../core/config/load.js'
+import { parseProject } from '../../core/config/parse-project.js'
 import { buildRegistry } from '../../core/config/registry.js'
 import { formatFinding } from '../../core/errors.js'
 import { plugins } from '../../plugins/index.js'
@@ -16,7 +17,7 @@ const registry = buildRegistry(plugins)
 const checks = createChecks(registry)
 const documents = listDocuments()
 const blocks = documents.flatMap(blocksOf)
-const yaml = blocks.filter(({ language }) => language === 'yaml')
+const yaml = blocks.filter(({ language, mark }) => language === 'yaml' && mark !== 'stored')
 const namesTls = ({ text }: CodeBlock): boolean => text.includes('tls/')
 
 /** What stands around a part of a configuration, by the mark behind ```yaml: the lines before it, and how far it is indented. */
@@ -90,6 +91,16 @@ test('documents: every YAML example with certificates passes check', { skip: ser
   const chosen = yaml.filter(namesTls)
   t.ok(chosen.length >= 1)
   await checkAll(t, folder, chosen)
+})
+
+test('documents: every example of a project that is kept in the store can be written there', (t) => {
+  const chosen = blocks.filter(({ language, mark }) => language === 'yaml' && mark === 'stored')
+  t.ok(chosen.length >= 1)
+  for (const { document, line, text } of chosen) {
+    const { findings } = parseProject({ text, label: `${document}:${line}`, name: 'shop', origin: 'tenant', registry, secrets: { names: () => [], open: () => 'a-secret' } })
+    t.same(findings.map(formatFinding), [], `${document}:${line}`)
+  }
+  t.end()
 })
 
 test('documents: the configurations that are shipped pass check', async (t) => {

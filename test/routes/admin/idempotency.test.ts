@@ -76,9 +76,9 @@ async function proveSecret (t: Test, { open }: AdminApiFixture, { body }: AdminA
 }
 
 test('idempotency: what another process works on is left alone for a minute, then taken up', async (t) => {
-  const { open, clock } = await openAdminApi(t)
+  const { open, keys, clock } = await openAdminApi(t)
   const now = (): number => Date.now() + clock.ahead
-  const [one, other] = [createIdempotency(open.system, now), createIdempotency(open.system, now)]
+  const [one, other] = [createIdempotency(open.system, keys, now), createIdempotency(open.system, keys, now)]
   const request = { key: 'k', actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }
   const stopped = one.once(request, () => new Promise(() => {})) // the process ended
   void stopped
@@ -91,8 +91,8 @@ test('idempotency: what another process works on is left alone for a minute, the
 })
 
 test('idempotency: attempts get the same ids, keys of their own other ones', async (t) => {
-  const { open } = await openAdminApi(t)
-  const idempotency = createIdempotency(open.system, Date.now)
+  const { open, keys } = await openAdminApi(t)
+  const idempotency = createIdempotency(open.system, keys, Date.now)
   const seen: string[] = []
   const draw = (key: string, end: 'fails' | 'ends') => idempotency.once({ key, actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }, async ({ ids }) => {
     const next = ids.of('')

@@ -2,7 +2,7 @@ import { test } from 'tap'
 import { OPERATIONS } from '../../../routes/admin/operations.js'
 import { openAdminApi, type AdminAnswer } from '../../fixtures/admin-api.js'
 
-const CONTENTS = ['https://target-of-', 'key-of-', 'consumer-of-', 'plan-of-', 'person-of-', 'team-of-', 'token-of-']
+const CONTENTS = ['https://target-of-', 'key-of-', 'consumer-of-', 'plan-of-', 'person-of-', 'team-of-', 'token-of-', 'SECRET_OF_', 'value-of-']
 
 /** The same but for what differs from request to request. */
 const shape = ({ status, body }: AdminAnswer): unknown => ({ status, code: body?.error?.code, message: body?.error?.message, details: body?.error?.details })
@@ -24,6 +24,7 @@ test('isolation: every id of one account, in every operation, answers another ac
       accounts: name, projects: project, users: user, teams: team,
       'api-keys': await create('/admin/api-keys', 'credential_id', { project_id: project, name: `key-of-${name}` }),
       domains: await create('/admin/domains', 'domain_id', { name: `domain-of-${name}.example`, project_id: project }),
+      secrets: await create('/admin/secrets', 'secret_id', { project_id: project, name: `SECRET_OF_${name}`, value: `value-of-${name}` }),
       consumers: await create('/admin/consumers', 'consumer_id', { name: `consumer-of-${name}` }),
       plans: await create('/admin/plans', 'plan_id', { name: `plan-of-${name}`, limits: { requests: '5/s' } }),
       tokens: await create('/admin/tokens', 'token_id', { name: `token-of-${name}`, role: 'developer' }),
@@ -33,9 +34,9 @@ test('isolation: every id of one account, in every operation, answers another ac
   }
   const stranger = await token('umbrella', 'owner')
   const theirs = made['acme']!
-  const before = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
+  const before = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('secrets'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
   const bodies: Record<string, object> = {
-    accounts: { name: 'x' }, projects: { target_url: 'https://x.example' }, users: { email: 'x@x.example' }, teams: { name: 'x' }, 'api-keys': { name: 'x' }, consumers: { name: 'x' }, plans: { name: 'x', limits: {} }, tokens: { name: 'x' }
+    accounts: { name: 'x' }, projects: { target_url: 'https://x.example' }, users: { email: 'x@x.example' }, teams: { name: 'x' }, 'api-keys': { name: 'x' }, consumers: { name: 'x' }, plans: { name: 'x', limits: {} }, tokens: { name: 'x' }, secrets: { value: 'x' }
   }
   let tried = 0
   for (const { method, url, id } of OPERATIONS.filter(({ url }) => url.includes(':'))) {
@@ -58,7 +59,7 @@ test('isolation: every id of one account, in every operation, answers another ac
   for (const { url } of OPERATIONS.filter(({ method, url }) => method === 'GET' && !url.includes(':') && url !== '/admin/audit/verify')) {
     for (const query of ['', '?customer_id=acme', '?customer_id=acme,umbrella', '?perPage=100&cursor=']) {
       const { status, text } = await ask('GET', url + query, { token: stranger })
-      if (status === 200) t.notOk(/"customer_id":"acme"|-of-acme/.test(text), `${url}${query} shows nothing of theirs`)
+      if (status === 200) t.notOk(/"customer_id":"acme"|-of-acme|_OF_acme/.test(text), `${url}${query} shows nothing of theirs`)
       else t.ok(url === '/admin/accounts' && status === 400, `${url}${query}: ${status}`)
     }
   }
@@ -66,14 +67,14 @@ test('isolation: every id of one account, in every operation, answers another ac
   const references: [string, object][] = [
     ['/admin/api-keys', { project_id: projects }], ['/admin/domains', { project_id: projects, name: 'x.example' }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], consumer_id: consumers }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], plan_id: plans }],
     ['/admin/tokens', { name: 'x', role: 'auditor', scope: 'project', scope_id: projects }], ['/admin/tokens', { name: 'x', role: 'auditor', user_id: users }], ['/admin/tokens', { name: 'x', role: 'auditor', scope_id: 'acme' }],
-    [`/admin/teams/${made['umbrella']!['teams']}/members`, { user_id: users, role: 'auditor' }], ['/admin/projects', { target_url: 'https://x.example', customer_id: 'acme' }], ['/', { target_url: 'https://x.example', customer_id: 'acme' }]
+    [`/admin/teams/${made['umbrella']!['teams']}/members`, { user_id: users, role: 'auditor' }], ['/admin/projects', { target_url: 'https://x.example', customer_id: 'acme' }], ['/admin/secrets', { name: 'X', value: 'x', project_id: projects }], ['/admin/secrets', { name: 'X', value: 'x', customer_id: 'acme' }], ['/', { target_url: 'https://x.example', customer_id: 'acme' }]
   ]
   for (const [path, body] of references) {
     const [foreign, missing] = [await ask('POST', path, { token: stranger, body }), await ask('POST', path, { token: stranger, body: JSON.parse(JSON.stringify(body, (_key, value: unknown) => [users, projects, consumers, plans, 'acme'].includes(value as string) ? 'no-such-one' : value)) as object })]
     t.ok([400, 404].includes(foreign.status), `${path} ${JSON.stringify(body)}: ${foreign.status}`)
     t.same(shape(foreign), shape(missing))
   }
-  const after = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
+  const after = JSON.stringify([...engine.documents('projects'), ...engine.documents('credentials'), ...engine.documents('users'), ...engine.documents('teams'), ...engine.documents('memberships'), ...engine.documents('consumers'), ...engine.documents('plans'), ...engine.documents('domains'), ...engine.documents('secrets'), ...engine.documents('admin_tokens'), ...engine.documents('accounts')].filter(([, { customerId }]) => customerId === 'acme'))
   t.equal(after, before, 'nothing of theirs changed')
 })
 

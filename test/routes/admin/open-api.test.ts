@@ -33,7 +33,7 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
   const made: Record<string, string> = {}
   const bodies: Record<string, object> = {
     'quick-start': { target_url: 'https://x.example' }, 'accounts.create': { name: 'x' }, 'projects.create': { target_url: 'https://x.example' }, 'consumers.create': { name: 'x' }, 'plans.create': { name: 'x', limits: { requests: '1/s' } }, 'users.create': { email: 'a@x.example' },
-    'teams.create': { name: 'x' }, 'tokens.create': { name: 'x', role: 'auditor' }, 'accounts.replace': { name: 'y' }, 'projects.replace': { target_url: 'https://y.example' }, 'consumers.replace': { name: 'y' }, 'plans.replace': { name: 'y', limits: {} }, 'users.replace': { email: 'b@x.example' }, 'teams.replace': { name: 'y' },
+    'teams.create': { name: 'x' }, 'secrets.create': { name: 'X', value: 'x' }, 'secrets.replace': { value: 'y' }, 'secrets.update': { value: 'z' }, 'tokens.create': { name: 'x', role: 'auditor' }, 'accounts.replace': { name: 'y' }, 'projects.replace': { target_url: 'https://y.example' }, 'consumers.replace': { name: 'y' }, 'plans.replace': { name: 'y', limits: {} }, 'users.replace': { email: 'b@x.example' }, 'teams.replace': { name: 'y' },
     'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' },
     'users.bulk': { items: [{ action: 'create', body: { email: 'c@x.example' } }, { action: 'update', id: 'none', body: { name: 'x' } }] }, 'api-keys.bulk': { items: [{ action: 'revoke', id: 'none' }] }
   }
