@@ -53,7 +53,7 @@ export function createOperationRunner (logger: Logger): OperationRunner {
     if (checkQuery !== null) checkQuery(query)
     else if (Object.keys(query).length > 0) throw invalidRequest(Object.keys(query).map((path) => ({ path, message: 'is not known here', known: [] })))
     if (checkBody !== null) checkBody(bodyOf(operation, body))
-    else if (body !== undefined && body !== null && text === null) throw invalidRequest([{ path: '', message: 'is not taken here' }])
+    else if (body !== undefined && text === null) throw invalidRequest([{ path: '', message: 'is not taken here' }])
   }
 
   const callOf = (operation: Operation, request: OperationRequest): Call => {
@@ -104,7 +104,8 @@ export function roleRefused ({ role }: Principal): GatewayError {
 }
 
 function bodyOf (operation: Operation, body: unknown): unknown {
-  return body ?? (operation.body?.required === undefined ? {} : undefined)
+  // `null` is something that was sent, and nothing that any operation takes.
+  return body === undefined && operation.body?.required === undefined ? {} : body
 }
 
 function stateFor ({ state, attempt }: OperationRequest, part: string): StatePorts {
