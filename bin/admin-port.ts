@@ -1,7 +1,5 @@
 import type { AddressInfo } from 'node:net'
 import type { Logger } from '../core/host.js'
-import type { GatewayConfig } from '../core/route.js'
-import type { DeclaredProject } from '../routes/admin/state-ports.js'
 import { renderMetrics } from '../core/observe/render-metrics.js'
 import { buildAdmin } from '../routes/admin.js'
 import { shownFindings } from '../routes/admin/shown-findings.js'
@@ -20,8 +18,6 @@ export interface AdminPortOptions {
   readonly store: NodeStore | null
   /** What watches over the domains of the store; null = there is none. */
   readonly domains: DomainWatch | null
-  /** What the start found; where the serving processes know newer, theirs holds. */
-  readonly started: { readonly root: GatewayConfig, readonly declared: readonly DeclaredProject[] }
   readonly log: Logger
   /** Base address of the error documentation. */
   readonly docs: string | null
@@ -65,10 +61,10 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
       ? null
       : createStatePorts({
         store,
-        root: () => fleet.live()?.root ?? options.started.root,
+        root: () => fleet.serving().root,
         domains,
-        declaredHosts: () => fleet.declaredHosts(),
-        declared: () => fleet.live()?.declared ?? options.started.declared,
+        declaredHosts: async () => fleet.serving().hosts,
+        declared: () => fleet.serving().declared,
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null
       })
   })

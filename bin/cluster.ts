@@ -1,10 +1,10 @@
 import cluster, { type Worker } from 'node:cluster'
 import { fileURLToPath } from 'node:url'
-import { ConfigError, formatFinding, GatewayError } from '../core/errors.js'
+import { ConfigError, formatFinding } from '../core/errors.js'
 import type { GatewayLogger } from '../core/observe/logger.js'
 import type { MetricObject } from '../core/observe/metric-object.js'
 import type { StoreMetrics } from '../core/observe/store-metrics.js'
-import type { Fleet, Listener, NodeStatus } from './fleet.js'
+import type { Fleet, Listener, NodeStatus, Serving } from './fleet.js'
 import type { ReloadResult } from './reload-result.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
@@ -53,9 +53,11 @@ const STOP_SLACK_MS = 5_000
  */
 export async function createCluster (options: ClusterOptions): Promise<Fleet> {
   const { log, start, count, store = null, pingMs = 1_000, stuckMs = 10_000, startMs = 120_000, backoffMs = 100 } = options
-  cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [], execArgv: [...WORKER_FLAGS, ...process.execArgv] })
+  cluster.setupPrimary({ exec: fileURLToPath(new URL('./worker.js', import.meta.url)), args: [], serialization: 'advanced', execArgv: [...WORKER_FLAGS, ...process.execArgv] })
   const members = new Set<Member>()
   let listeners: readonly Listener[] = []
+  // Told by the first worker before there is anybody to ask for it.
+  let serving: Serving | null = null
   let stopping = false
   let crashes = 0
   let replaced = 0
@@ -87,8 +89,10 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
       else if (message.type === 'ready') {
         member.ready = true
         listeners = message.listeners
+        serving = message.serving
         resolve()
-      } else if (message.type === 'failed') reject(message.findings.length > 0 ? new ConfigError(message.findings) : new Error(message.message))
+      } else if (message.type === 'serving') serving = message.serving
+      else if (message.type === 'failed') reject(message.findings.length > 0 ? new ConfigError(message.findings) : new Error(message.message))
       else if (message.type === 'stopping') {
         if (member.overdue !== null) clearTimeout(member.overdue)
         member.overdue = setTimeout(() => { end(member, 'a worker did not stop in time; it is ended') }, message.deadlineMs + STOP_SLACK_MS)
@@ -181,14 +185,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
 
   return {
     get listeners () { return listeners },
-    live: () => null,
-    async declaredHosts () {
-      for (const member of members) {
-        const hosts = member.ready ? await (ask(member, 'declaredHosts') as Promise<string[]>).catch(() => null) : null
-        if (hosts !== null) return hosts
-      }
-      throw new GatewayError('SERVICE_UNAVAILABLE', { message: 'No worker is ready: try again.', details: { reason: 'not_ready' } })
-    },
+    serving: () => serving as Serving,
     notReady () {
       if (stopping) return ['the gateway is stopping']
       return [...members].some((member) => member.ready) ? [] : ['no worker is ready']

@@ -38,6 +38,8 @@ export interface DataNodeOptions {
   readonly store?: NodeStore | null
   /** Another port than the configuration's, where a flag gives one. */
   readonly port?: number
+  /** Told when another configuration serves, before the reload is answered. */
+  readonly onReload?: () => void
   /** The version that the metrics tell; `unknown` when left out. */
   readonly version?: string
 }
@@ -146,6 +148,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     if (load.ok) {
       try {
         changed = await apply(load)
+        options.onReload?.()
       } catch (error) {
         findings = error instanceof ConfigError ? await located(error) : [{ path: [], message: error instanceof Error ? error.message : String(error), remedy: 'the configuration before goes on serving' }]
       }

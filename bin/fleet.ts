@@ -24,13 +24,20 @@ export interface Listener {
   url: string
 }
 
+/** What serves of the files. */
+export interface Serving {
+  readonly root: GatewayConfig
+  /** The projects that they declare. */
+  readonly declared: readonly DeclaredProject[]
+  /** The hosts of those, `*.suffix` too. */
+  readonly hosts: readonly string[]
+}
+
 /** The processes that serve, one or many, as the admin port and the signals see them. */
 export interface Fleet {
   readonly listeners: readonly Listener[]
-  /** The settings that serve, and the projects that files declare; null where only other processes know: then what the start found holds. */
-  live (): { root: GatewayConfig, declared: DeclaredProject[] } | null
-  /** The hosts of the projects that files declare, `*.suffix` too, as they serve now. Rejects with GatewayError where no process can tell. */
-  declaredHosts (): Promise<readonly string[]>
+  /** What serves now. Where several processes serve: what the last of them said that it took up. */
+  serving (): Serving
   /** Why it is not ready; empty = it is. */
   notReady (): string[]
   reload (): Promise<ReloadResult>

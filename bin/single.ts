@@ -1,14 +1,12 @@
 import { startDataNode, type DataNode, type DataNodeOptions } from './data-node.js'
-import type { DeclaredProject } from '../routes/admin/state-ports.js'
-import type { Fleet, NodeStatus } from './fleet.js'
+import type { Fleet, NodeStatus, Serving } from './fleet.js'
 
 /** Serves from this very process. Throws what `startDataNode` throws. */
 export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
   const node = await startDataNode(options)
   return {
     listeners: node.listeners,
-    live: () => ({ root: node.root, declared: declaredIn(node) }),
-    declaredHosts: async () => declaredHostsOf(node),
+    serving: () => servingOf(node),
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
@@ -20,16 +18,14 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
   }
 }
 
-function declaredIn ({ gateway }: DataNode): DeclaredProject[] {
-  return [...gateway.current?.projects.values() ?? []].filter(({ config }) => config.origin === 'operator-file').map(({ name, config }) => {
+/** What a data node serves of the files. */
+export function servingOf ({ root, gateway }: DataNode): Serving {
+  const projects = [...gateway.current?.projects.values() ?? []].filter(({ config }) => config.origin === 'operator-file')
+  const declared = projects.map(({ name, config }) => {
     const [upstream, second] = Object.values(config.upstreams)
     return { project_id: name, target_url: second === undefined ? upstream?.targets[0]?.url ?? null : null }
   })
-}
-
-/** The hosts of the projects that files declare. */
-export function declaredHostsOf ({ gateway }: DataNode): string[] {
-  return [...gateway.current?.projects.values() ?? []].flatMap(({ config: { origin, hosts } }) => origin === 'operator-file' ? hosts : [])
+  return { root, declared, hosts: projects.flatMap(({ config }) => config.hosts) }
 }
 
 /** What a data node says of itself. */

@@ -1,8 +1,8 @@
 import type { Finding } from '../core/errors.js'
-import type { Listener } from './fleet.js'
+import type { Listener, Serving } from './fleet.js'
 
 /** What a primary may ask a worker. */
-export type Question = 'reload' | 'status' | 'metrics' | 'describe' | 'declaredHosts' | 'ping'
+export type Question = 'reload' | 'status' | 'metrics' | 'describe' | 'ping'
 
 /** How a worker is started: the part of the options that crosses as text. */
 export interface WorkerStart {
@@ -25,7 +25,9 @@ export type ToWorker =
 export type FromWorker =
   /** It listens to its primary. What is sent before is lost where the entry is an ES module (tried on Node 20). */
   | { type: 'up' }
-  | { type: 'ready', listeners: readonly Listener[] }
+  | { type: 'ready', listeners: readonly Listener[], serving: Serving }
+  /** It took up another configuration. */
+  | { type: 'serving', serving: Serving }
   /** It has begun to stop, and ends by then. */
   | { type: 'stopping', deadlineMs: number }
   | { type: 'failed', message: string, findings: readonly Finding[] }

@@ -4,7 +4,7 @@ import { createLogger, type LogLevel } from '../core/observe/logger.js'
 import { startDataNode, type DataNode } from './data-node.js'
 import { explainStart } from './explain-start.js'
 import { logStrayFailures } from './stray-failures.js'
-import { declaredHostsOf, statusOf } from './single.js'
+import { servingOf, statusOf } from './single.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
 process.setSourceMapsEnabled(true)
@@ -19,8 +19,11 @@ async function start ({ file, environment, logLevel, operatorToken, port, versio
   try {
     const log = createLogger({ level: logLevel as LogLevel })
     logStrayFailures(log)
-    node = await startDataNode({ file, environment, env: process.env, log, operatorToken, watch: true, version, ...(port === null ? {} : { port }) })
-    send({ type: 'ready', listeners: node.listeners })
+    node = await startDataNode({
+      file, environment, env: process.env, log, operatorToken, watch: true, version, ...(port === null ? {} : { port }),
+      onReload: () => { if (node !== null) send({ type: 'serving', serving: servingOf(node) }) }
+    })
+    send({ type: 'ready', listeners: node.listeners, serving: servingOf(node) })
   } catch (error) {
     send({ type: 'failed', message: explainStart(error), findings: error instanceof ConfigError ? error.findings : [] }, () => { process.exit(1) })
   }
@@ -32,7 +35,6 @@ async function answer (question: Question): Promise<unknown> {
   if (question === 'reload') return await node.reload()
   if (question === 'describe') return await node.describe()
   if (question === 'status') return statusOf(node)
-  if (question === 'declaredHosts') return declaredHostsOf(node)
   return await node.metrics.toJSON()
 }
 

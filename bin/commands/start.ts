@@ -80,7 +80,7 @@ async function start (flags: StartFlags): Promise<void> {
       fleet = await createCluster({ count, log, store: store?.metrics ?? null, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
     const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, {
-      store, domains, started: { root, declared: [...first.hashes.keys()].map((name) => ({ project_id: name, target_url: null })) }, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+      store, domains, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
     // Before the ready lines: who has read them may send a signal at once.
     const [opened, watch] = [store, domains]
     obeySignals(fleet, async () => {

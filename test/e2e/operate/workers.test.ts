@@ -164,3 +164,37 @@ export default definePlugin({ name: 'busy', stage: 'limit', config: Type.Object(
   t.equal(await cluster.stop(), true)
   t.strictSame(cluster.notReady(), ['the gateway is stopping'])
 })
+
+test('workers: the admin port judges by what they serve: after a reload by the new networks, base domain and projects of the files', async (t) => {
+  const config = (allow: string, domain: string, project: string): string => `${ROOT}state: { embedded: { path: data } }
+egress: { allow: [ ${allow} ] }
+baseDomain: ${domain}
+projects: { ${project}: { upstreams: { x: { targets: [ "http://127.0.0.1:9" ] } }, routes: [ { id: r, match: { path: /v }, upstream: x } ] } }
+`
+  const { admin, write, sluice } = await story(t, config('192.0.2.0/24', 'old.example', 'first'))
+  const port = await sluice.port('admin')
+  const ask = async (method: string, path: string, body?: object, token = TOKEN): Promise<{ status: number, body: Record<string, unknown> }> => {
+    const answer = await fetch(`http://127.0.0.1:${port}${path}`, { method, headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' }, ...body === undefined ? {} : { body: JSON.stringify(body) } })
+    return { status: answer.status, body: await answer.json() as Record<string, unknown> }
+  }
+  await ask('POST', '/admin/accounts', { customer_id: 'acme', name: 'Acme' })
+  const token = String((await ask('POST', '/admin/tokens', { name: 'x', role: 'owner', customer_id: 'acme' })).body['token'])
+  const inner = { target_url: 'http://10.1.2.3/' }
+  t.match(await ask('POST', '/admin/projects', inner, token), { status: 400, body: { error: { details: { reason: 'target_not_allowed' } } } })
+  t.match((await ask('GET', '/admin/projects?source=file')).body, { data: [{ project_id: 'first', target_url: 'http://127.0.0.1:9', url: `http://first.old.example:${await sluice.port('data')}` }] })
+
+  write(config('10.1.0.0/16', 'new.example', 'second'))
+  t.equal((await admin('/reload', 'POST')).status, 200)
+  const made = await ask('POST', '/admin/projects', inner, token)
+  t.match(made, { status: 201, body: { url: /^http:\/\/[a-z0-9-]+\.new\.example:/ } }, 'judged by the new networks and base domain at once')
+  t.match((await ask('GET', '/admin/projects?source=file')).body, { data: [{ project_id: 'second' }], pagination: { total: 1 } })
+  t.equal((await ask('POST', '/admin/projects', { target_url: 'https://api.example.com', project_id: 'second' })).status, 409)
+  t.equal((await ask('POST', '/admin/projects', { target_url: 'https://api.example.com', project_id: 'first' })).status, 201)
+
+  write(`${config('10.1.0.0/16', 'wrong.example', 'third')}nonsense: true\n`)
+  t.equal((await admin('/reload', 'POST')).status, 400)
+  t.match((await ask('GET', '/admin/projects?source=file')).body, { data: [{ project_id: 'second', url: /\.new\.example:/ }] }, 'what was refused does not hold')
+  write(config('192.0.2.0/24', 'third.example', 'third'))
+  await becomes(async () => await ask('GET', '/admin/projects?source=file'), ({ body }) => JSON.stringify(body).includes('third.third.example'))
+  t.match(await ask('POST', '/admin/projects', inner, token), { status: 400 }, 'nor need anybody ask for the reload: workers see the file themselves')
+})
