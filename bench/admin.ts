@@ -136,7 +136,7 @@ await gateway.child.stop()
 const engine = await openSqliteEngine({ path: join(folder, 'boot') })
 const { store } = openDocumentStore(engine)
 for (let n = 0; n < projects; n++) {
-  await store.projects.insert(LOCAL_ACCOUNT, { project_id: `p-${n}`, target_url: originUrl, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'operator' })
+  await store.projects.insert(LOCAL_ACCOUNT, { project_id: `p-${n}`, target_url: originUrl, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'operator', config_version: 1, config_author: 'operator', config_comment: null })
   if (n % 1_000 === 999) say(`${n + 1} of ${projects} projects are in the store`)
 }
 await engine.close()

@@ -1,15 +1,19 @@
 import { lookup } from 'node:dns/promises'
 import { effectiveProject } from '../core/config/effective-project.js'
+import { checkOrigin } from '../core/config/origin.js'
+import type { RawMap } from '../core/config/raw.js'
 import { baseHostOf, buildStoredProject } from '../core/config/store-projects.js'
 import type { ProjectSecrets } from '../core/config/project-secrets.js'
 import { parseProject, placeFindings } from '../core/config/parse-project.js'
 import { buildRegistry } from '../core/config/registry.js'
+import { writtenProject } from '../core/config/written-project.js'
 import type { Finding } from '../core/errors.js'
 import { compileEgress, type Egress } from '../core/lib/egress.js'
 import type { GatewayConfig, ProjectConfig } from '../core/route.js'
 import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
+import { restoreSecrets, secretsOf, withDigests, type SecretDigest } from './config-secrets.js'
 import { ownAddresses } from './own-addresses.js'
 
 /** What a project's configuration is looked at with. */
@@ -19,32 +23,69 @@ export interface ProjectConfigSurroundings {
   readonly domains: readonly string[]
   /** What it can name as `${secret:NAME}`. */
   readonly secrets: ProjectSecrets
+  /** The keyed digest of a text, in base64url. */
+  digest (text: string): string
 }
 
-/** A project as it is served, in the configuration language, with the names of secrets in their places. */
-export function effectiveConfig (project: Project, { root, domains }: Pick<ProjectConfigSurroundings, 'root' | 'domains'>): Record<string, unknown> {
-  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: compileEgress(root.egress.allow, ownAddresses()), baseDomain: root.baseDomain, domains, secrets: 'kept' })
-  const written = effectiveProject(project)
-  return built === null ? written : { ...written, hosts: [...built.config.hosts] }
+/**
+ * A project as it is served, in the configuration language: all that short forms and defaults stand for written out, secrets as digests. One that can
+ * not be served today is shown as it is written.
+ */
+export function effectiveConfig (project: Project, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
+  return withDigests(servedConfig(project, surroundings) ?? effectiveProject(project), digestOf(project, surroundings))
 }
 
-/** Reads a configuration that somebody wants a project to have. Findings have the place in the text where they are about one; with any, it may not be kept. */
-export async function readProjectConfig (project: Project, text: string, byOperator: boolean, { root, domains, secrets }: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
-  const registry = buildRegistry(plugins)
-  const egress = compileEgress(root.egress.allow, ownAddresses())
+/** A project in the configuration language as it is written, the short form written out, with digests in the place of secrets. */
+export function writtenConfig (project: Project, surroundings: Pick<ProjectConfigSurroundings, 'digest'>): Record<string, unknown> {
+  return withDigests((project.config as RawMap | null) ?? effectiveProject(project), digestOf(project, surroundings))
+}
+
+/**
+ * Reads a configuration that somebody wants a project to have. Digests of secrets that are shown of the present one stand for these. Findings have
+ * the place in the text where they are about one; with any, it may not be kept.
+ */
+export async function readProjectConfig (project: Project, text: string, byOperator: boolean, surroundings: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
+  const { root, domains, secrets } = surroundings
   const { project_id: name } = project
-  const written_by = byOperator ? 'operator' as const : 'tenant' as const
-  const written = { text, label: 'config' }
-  const parsed = parseProject({ ...written, name, origin: byOperator ? 'operator-api' : 'tenant', registry, egress, hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets })
+  const present = secretsOf([effectiveProject(project), servedConfig(project, surroundings) ?? {}])
+  const parsed = parseProject({
+    text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry: buildRegistry(plugins), egress: egressOf(root), hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets,
+    restore: (value) => restoreSecrets(value, present, digestOf(project, surroundings))
+  })
   if (parsed.project === null || parsed.value === null) return { value: null, findings: parsed.findings }
-  const { project: built, findings, hide } = buildStoredProject({ ...project, config: parsed.value, target_url: null, written_by }, { registry, egress, baseDomain: root.baseDomain, domains, secrets })
-  if (built === null) return { value: null, findings: placeFindings(written, findings) }
+  const findings = await checkProjectConfig({ ...project, config: parsed.value, target_url: null, written_by: byOperator ? 'operator' : 'tenant' }, surroundings)
+  return { value: parsed.value, findings: placeFindings({ text, label: 'config' }, findings) }
+}
+
+/** What keeps a project from being kept as this record has it, by the rules of today. */
+export async function checkProjectConfig (project: Project, { root, domains, secrets }: Omit<ProjectConfigSurroundings, 'digest'>): Promise<readonly Finding[]> {
+  const registry = buildRegistry(plugins)
+  const egress = egressOf(root)
+  const at = ['projects', project.project_id]
+  const written = project.written_by === 'operator' ? [] : checkOrigin(effectiveProject(project), 'tenant', registry, egress, [baseHostOf(project.project_id, root.baseDomain), ...domains])
+  if (written.length > 0) return written.map((finding) => ({ ...finding, path: [...at, ...finding.path] }))
+  const { project: built, findings, hide } = buildStoredProject(project, { registry, egress, baseDomain: root.baseDomain, domains, secrets })
+  if (built === null) return findings
   const checks = createChecks(registry)
-  const wrong = hide([
+  return hide([
     ...checks.checkRoutes(built.config), ...checks.checkProject(built.config, root, (use) => use.use === null ? registry.get(use.name) : undefined), ...checks.checkProjects([built.config]),
-    ...byOperator ? [] : await findInnerTargets(built.config, egress)
+    ...project.written_by === 'operator' ? [] : await findInnerTargets(built.config, egress)
   ])
-  return { value: parsed.value, findings: placeFindings(written, wrong) }
+}
+
+/** As it is served, but with the names of the store's secrets in their places. */
+function servedConfig (project: Project, { root, domains }: ProjectConfigSurroundings): RawMap | null {
+  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: egressOf(root), baseDomain: root.baseDomain, domains, secrets: 'kept' })
+  return built === null ? null : writtenProject(built.config)
+}
+
+/** Of this project alone: that two projects have the same secret is not told. */
+function digestOf ({ customer_id: account, project_id: id }: Project, { digest }: Pick<ProjectConfigSurroundings, 'digest'>): SecretDigest {
+  return (text) => `sha256:${digest(JSON.stringify(['config secret', account, id, text])).slice(0, 22)}`
+}
+
+function egressOf ({ egress }: GatewayConfig): Egress {
+  return compileEgress(egress.allow, ownAddresses())
 }
 
 /** Targets whose names lead inside now. That they do so later is found at each connection. */

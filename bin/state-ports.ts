@@ -1,6 +1,5 @@
 import { lookup } from 'node:dns/promises'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
-import { effectiveProject } from '../core/config/effective-project.js'
 import { findSecretUse } from '../core/config/secret-use.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import type { GatewayConfig } from '../core/route.js'
@@ -50,18 +49,22 @@ export function createStatePorts ({ store, root, declared, domains, declaredHost
   }
 }
 
-/** Imported when it is first asked for: schemas, YAML and checks take 20 MB. */
-function createConfigs ({ open: { store }, ring }: NodeStore, root: () => GatewayConfig): ProjectConfigs {
+/** Projects in the configuration language. What does it is imported when it is first asked for: schemas, YAML and checks take 20 MB. */
+export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open' | 'ring'>, root: () => GatewayConfig): ProjectConfigs {
+  const digest = (text: string): string => ring.digest(text).digest
   const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<ProjectConfigSurroundings> => {
     const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
     const [own, ofAccount] = await Promise.all([projectId, null].map((id) => store.secrets.list(customerId, { filter: { project_id: { eq: id } }, limit: 1_000 })))
-    return { root: root(), domains: domains.map(({ name }) => name), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]) }
+    return { root: root(), domains: domains.map(({ name }) => name), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
   }
+  const load = async () => await import('./project-configs.js')
   return {
-    expanded: (project) => effectiveProject(project),
+    written: async (project) => (await load()).writtenConfig(project, { digest }),
     secretUse: ({ config }, name) => findSecretUse(config, name),
-    effective: async (project) => (await import('./project-configs.js')).effectiveConfig(project, await surroundings(project)),
-    read: async (project, text, byOperator) => await (await import('./project-configs.js')).readProjectConfig(project, text, byOperator, await surroundings(project))
+    effective: async (project) => (await load()).effectiveConfig(project, await surroundings(project)),
+    read: async (project, text, byOperator) => await (await load()).readProjectConfig(project, text, byOperator, await surroundings(project)),
+    check: async (project) => await (await load()).checkProjectConfig(project, await surroundings(project)),
+    compare: async (before, after) => (await import('./plan/compare.js')).compareConfigs(before, after)
   }
 }
 

@@ -50,7 +50,7 @@ function compareEntries (before: readonly [string, unknown][], after: readonly [
 }
 
 /** The entries of a list by name; null where some have none, or one twice: then the list is one value. */
-function namedEntries (list: readonly unknown[]): [string, unknown][] | null {
+export function namedEntries (list: readonly unknown[]): [string, unknown][] | null {
   const entries: [string, unknown][] = []
   const seen = new Set<string>()
   for (const entry of list) {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { createRedactor } from '../../core/observe/redact.js'
 import type { Terminal } from '../terminal.js'
 import { visible } from '../terminal.js'
+import { isShownSecret } from '../config-secrets.js'
 import type { ConfigChange } from './config-diff.js'
 
 /** What will become of one project. */
@@ -24,10 +25,15 @@ export function printPlan (plans: readonly ProjectPlan[], { print, colors }: Ter
     if (action === 'none') continue
     const routes = affectedRoutes.length === 0 ? 'no route affected' : `${count(affectedRoutes.length, 'route')} affected: ${affectedRoutes.map(visible).join(', ')}`
     print(`${colors.bold(`project ${visible(project)}`)}: ${action === 'create' ? 'new' : count(changes.length, 'change')}, ${routes}`)
-    for (const change of changes) print(paint[change.kind](`  ${SIGNS[change.kind]} ${describe(change)}`))
+    for (const change of changes) print(paint[change.kind](`  ${changeLine(change)}`))
   }
   const changed = plans.filter(({ action }) => action !== 'none').length
   print(changed === 0 ? 'nothing to change' : `${count(changed, 'project')} to change, ${plans.length - changed} as they are`)
+}
+
+/** A difference in one line, `~ upstreams.api.timeouts.headers: "30s" -> "5s"`. */
+export function changeLine (change: ConfigChange): string {
+  return `${SIGNS[change.kind]} ${describe(change)}`
 }
 
 function describe ({ path, kind, before, after }: ConfigChange): string {
@@ -49,6 +55,8 @@ function text (value: unknown, path: readonly string[]): string {
 }
 
 function mask (value: unknown, name: string): unknown {
+  // The gateway shows keyed digests; what comes from elsewhere may be the secret.
+  if (typeof value === 'string' && isShownSecret(value)) return value
   if (typeof value === 'string' || typeof value === 'number') return redactor.isSecret(name) ? `sha256:${createHash('sha256').update(String(value)).digest('hex').slice(0, 8)}` : value
   if (Array.isArray(value)) return value.map((entry) => mask(entry, name))
   if (typeof value !== 'object' || value === null) return value

@@ -3,7 +3,7 @@ import type { ProjectConfig } from '../route.js'
 import { buildForeignProject, type ForeignProject } from './foreign-project.js'
 import type { Draft } from './findings.js'
 import { parseYaml } from './parse-yaml.js'
-import { isMap, type RawMap } from './raw.js'
+import { isMap, type Raw, type RawMap } from './raw.js'
 import { indexPositions } from './yaml-positions.js'
 
 /** A project that did not come from a file. */
@@ -12,6 +12,8 @@ export interface ProjectText extends ForeignProject {
   readonly text: string
   /** What findings call the text in place of a file. */
   readonly label: string
+  /** Turns what was written into what is meant, before it is looked at; paths of what is wrong with it begin at the project's keys. */
+  readonly restore?: (value: Raw) => { readonly value: Raw, readonly findings: readonly Finding[] }
 }
 
 /** A text that was parsed and built; `value` is what it says, where that is a map. With findings, `project` is null. */
@@ -22,11 +24,13 @@ export interface ParsedProject {
 }
 
 /** Parses and builds one project from a text that came over an API. Never throws for what it holds. */
-export function parseProject ({ text, label, ...options }: ProjectText): ParsedProject {
+export function parseProject ({ text, label, restore, ...options }: ProjectText): ParsedProject {
   const parsed = parseYaml(text)
   if (parsed.problems !== null) return { project: null, value: null, findings: parsed.problems.map(({ message, remedy, ...at }) => ({ path: [], message, remedy, position: { file: label, ...at } })) }
-  const { project, drafts } = buildForeignProject(parsed.value, parsed.scan, options)
-  const value = isMap(parsed.value) ? parsed.value : null
+  const meant = restore?.(parsed.value) ?? { value: parsed.value, findings: [] }
+  const { project, drafts: built } = buildForeignProject(meant.value, parsed.scan, options)
+  const value = isMap(meant.value) ? meant.value : null
+  const drafts: readonly Draft[] = [...meant.findings.map((finding) => ({ ...finding, path: ['projects', options.name, ...finding.path] })), ...built]
   if (drafts.length === 0) return { project, value, findings: [] }
   return { project: null, value, findings: placeFindings({ text, label }, drafts) }
 }

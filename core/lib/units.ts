@@ -21,6 +21,12 @@ export function parseSize (size: string | number): number {
   return size
 }
 
+/** A duration as `parseDuration` reads it, in the largest unit that needs no fraction: 90 000 is `90s`, 0 is `0`. */
+export function formatDuration (ms: number): string {
+  const [unit, each] = Object.entries(MS_PER).findLast(([name, one]) => name !== 'w' && ms % one === 0) ?? ['ms', 1]
+  return ms === 0 ? '0' : `${ms / each}${unit}`
+}
+
 function parse (text: string, pattern: string, units: Readonly<Record<string, number>>, kind: string): number {
   if (!new RegExp(pattern).test(text)) throw new TypeError(`"${text}" is not ${kind}`)
   if (text === '0') return 0

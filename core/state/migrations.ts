@@ -22,7 +22,8 @@ export interface Migration {
 
 /** Every migration, oldest first. (Tables and indexes are their engine's own business, when it is opened.) */
 export const MIGRATIONS: readonly Migration[] = [
-  { version: 1, name: 'first-records', changes: [] }
+  { version: 1, name: 'first-records', changes: [] },
+  { version: 2, name: 'config-versions', changes: [{ collection: 'projects', add: { config_version: 1, config_author: 'unknown', config_comment: null } }] }
 ]
 
 /** What a migration does, in one short text: another one means that it was changed after it was applied somewhere. */

@@ -44,6 +44,14 @@ export interface Project extends RecordBase {
   readonly config: Readonly<Record<string, unknown>> | null
   /** Who wrote it decides what it may contain. */
   readonly written_by: 'operator' | 'tenant'
+  /**
+   * The number of the version that this is, from 1: it grows with each change of `config`, `target_url`, `auth_type` and `written_by`. The version
+   * is here whole, so that none is served which is none; its record in `config_versions` follows, at the latest before the next change.
+   */
+  readonly config_version: number
+  /** Who made that version: a token's id, or `operator`. */
+  readonly config_author: string
+  readonly config_comment: string | null
 }
 
 /** A host name that a project claims. It serves the project while it is verified. */
@@ -174,8 +182,9 @@ export interface AdminToken extends RecordBase {
   readonly last_used_at: string | null
 }
 
-/** One version of a project's configuration. Never changed. */
+/** One version of a project's configuration. Never changed; of each project the present one and the hundred before it are kept. */
 export interface ConfigVersion extends RecordBase {
+  /** Made of `project_id` and `version`: the record of one version can be written twice without harm. */
   readonly config_version_id: string
   readonly project_id: string
   /** Counts from 1 within the project. */
@@ -183,7 +192,8 @@ export interface ConfigVersion extends RecordBase {
   readonly config: Readonly<Record<string, unknown>> | null
   readonly target_url: string | null
   readonly auth_type: Project['auth_type']
-  /** Who wrote it: a token's or user's id. */
+  readonly written_by: Project['written_by']
+  /** Who made it: a token's id, or `operator`. */
   readonly author: string
   readonly comment: string | null
 }

@@ -58,6 +58,7 @@ async function answer (
     text: takesText ? request.bodyText ?? '' : null,
     url: request.url,
     ifMatch: request.headers['if-match'],
+    ifNoneMatch: request.headers['if-none-match'],
     requestId: request.id,
     peer: request.ip,
     attempt: null

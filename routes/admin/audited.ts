@@ -19,25 +19,26 @@ const MASKED: readonly string[] = ['digest', 'secret', 'value', 'api_key', 'toke
  * Makes a change with its two entries in the audit trail. What can not be written down beforehand is not made; an outcome that can not is logged. A change
  * that is planned is kept with its entries in one commit, where the store can.
  */
-export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Origin, { customerId, targetId, before, after }: PlannedChange, change: PlannedWrite<T> | (() => Promise<T>)): Promise<T> {
+export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Origin, { customerId, targetId, before, after, show }: PlannedChange, change: PlannedWrite<T> | (() => Promise<T>)): Promise<T> {
   const { actor, action, requestId, peer } = origin
   const entry = { request_id: requestId, action, actor, target_id: targetId }
-  const intent: NewAuditRecord = { ...entry, phase: 'intent', outcome: null, payload: { peer, before: masked(before), after: masked(after) } }
+  const shown = async (record: object | null): Promise<Record<string, unknown> | null> => masked(record === null || show === undefined ? record : await show(record))
+  const intent: NewAuditRecord = { ...entry, phase: 'intent', outcome: null, payload: { peer, before: await shown(before), after: await shown(after) } }
   const outcomeOf = (said: string, payload: NewAuditRecord['payload']): NewAuditRecord => ({ ...entry, phase: 'outcome', outcome: said, payload })
-  const appendOutcome = async (outcome: NewAuditRecord): Promise<void> => {
+  const appendOutcome = async (said: string, payload: () => Promise<NewAuditRecord['payload']>): Promise<void> => {
     try {
-      await trail.append(customerId, outcome)
+      await trail.append(customerId, outcomeOf(said, await payload()))
     } catch (error) {
-      logger.error({ requestId, action, outcome: outcome.outcome, error }, 'the outcome of a change is missing in the audit trail')
+      logger.error({ requestId, action, outcome: said, error }, 'the outcome of a change is missing in the audit trail')
     }
   }
   const failed = async (error: unknown): Promise<void> => {
     const { code } = error instanceof GatewayError ? error : storeFailure(error) ?? { code: 'INTERNAL_ERROR' }
-    await appendOutcome(outcomeOf(code, {}))
+    await appendOutcome(code, async () => ({}))
   }
 
   if (typeof change !== 'function' && trail.appendAround !== undefined) {
-    const refused = await trail.appendAround(customerId, intent, change, outcomeOf('ok', { after: masked(change.made as object) }))
+    const refused = await trail.appendAround(customerId, intent, change, outcomeOf('ok', { after: await shown(change.made as object) }))
     if (refused === null) return change.made
     await failed(refused)
     throw refused
@@ -45,7 +46,7 @@ export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Ori
   await trail.append(customerId, intent)
   try {
     const made = await (typeof change === 'function' ? change() : change.make())
-    await appendOutcome(outcomeOf('ok', { after: masked(made as object | null) }))
+    await appendOutcome('ok', async () => ({ after: await shown(made as object | null) }))
     return made
   } catch (error) {
     await failed(error)

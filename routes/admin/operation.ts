@@ -18,6 +18,7 @@ export interface Call<B = Readonly<Record<string, unknown>>, Q = Readonly<Record
   /** Path and query as they were sent. */
   readonly url: string
   readonly ifMatch: string | undefined
+  readonly ifNoneMatch: string | undefined
   /** What an attempt before came to, where this takes up a request with an Idempotency-Key that was broken off; null = nothing is known of one. */
   readonly earlier: EarlierResult | null
   /**
@@ -55,6 +56,8 @@ export interface PlannedChange {
   readonly before: object | null
   /** What is asked for; null = nothing is left of it. */
   readonly after: object | null
+  /** What the trail may have of a record, where that is not all of it. */
+  show? (record: object): Promise<object>
 }
 
 /** What an operation answers. */

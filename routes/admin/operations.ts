@@ -1,6 +1,7 @@
 import { ACCOUNT_OPERATIONS } from './accounts.js'
 import { API_KEY_OPERATIONS } from './api-keys.js'
 import { AUDIT_OPERATIONS } from './audit-trail.js'
+import { CONFIG_VERSION_OPERATIONS } from './config-versions.js'
 import { CONSUMER_OPERATIONS } from './consumers.js'
 import { DOMAIN_OPERATIONS } from './domains.js'
 import type { Operation } from './operation.js'
@@ -15,5 +16,5 @@ import { USER_OPERATIONS } from './users.js'
 
 /** Everything that the admin API does, in the order of its document. */
 export const OPERATIONS: readonly Operation[] = [
-  ...QUICK_START_OPERATIONS, ...ACCOUNT_OPERATIONS, ...PROJECT_OPERATIONS, ...PROJECT_CONFIG_OPERATIONS, ...DOMAIN_OPERATIONS, ...API_KEY_OPERATIONS, ...SECRET_OPERATIONS, ...CONSUMER_OPERATIONS, ...PLAN_OPERATIONS, ...USER_OPERATIONS, ...TEAM_OPERATIONS, ...TOKEN_OPERATIONS, ...AUDIT_OPERATIONS
+  ...QUICK_START_OPERATIONS, ...ACCOUNT_OPERATIONS, ...PROJECT_OPERATIONS, ...PROJECT_CONFIG_OPERATIONS, ...CONFIG_VERSION_OPERATIONS, ...DOMAIN_OPERATIONS, ...API_KEY_OPERATIONS, ...SECRET_OPERATIONS, ...CONSUMER_OPERATIONS, ...PLAN_OPERATIONS, ...USER_OPERATIONS, ...TEAM_OPERATIONS, ...TOKEN_OPERATIONS, ...AUDIT_OPERATIONS
 ]

@@ -2,42 +2,73 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Project } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
-import { defineOperation, type Operation, type Result } from './operation.js'
-import { shownFindings } from './shown-findings.js'
+import { defineOperation, type Call, type Operation, type Result } from './operation.js'
+import { planProject, versionFields } from './project-versions.js'
+import { COMMENT, declared, declaredInFile, PROJECT_ID_PATTERN, trailOf } from './projects.js'
+import { notFound } from './reach.js'
+import { CUSTOMER_ID } from './resource.js'
+import { refusedConfig } from './shown-findings.js'
+import { invalidRequest } from './validation.js'
 
 const CONFIG = Type.Object({}, { additionalProperties: true, description: 'A project in the language of the YAML.' })
 const url = '/admin/projects/:id/config'
+const ID = new RegExp(PROJECT_ID_PATTERN)
+
+interface PutQuery { readonly dry_run?: boolean, readonly comment?: string, readonly customer_id?: string }
 
 /** `/admin/projects/{id}/config`: a project in the configuration language. */
 export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'],
-    query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: with what the short form and the defaults of the gateway stand for.' })) }, { additionalProperties: false }),
+    query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out.' })) }, { additionalProperties: false }),
     async run ({ reach, params, query, state }) {
       const project = await reach.get('projects', params.id ?? '')
-      return answer(project, query.effective === true ? await state.configs.effective(project) : project.config ?? state.configs.expanded(project))
+      return answer(project, await (query.effective === true ? state.configs.effective(project) : state.configs.written(project)))
     }
   }),
   defineOperation({
-    id: 'projects.config.replace', method: 'PUT', url, summary: 'Replaces the configuration of a project, as YAML or JSON', permission: 'projects:update', answer: CONFIG, status: 200,
+    id: 'projects.config.replace', method: 'PUT', url, summary: 'Replaces the configuration of a project, as YAML or JSON; with If-None-Match: * makes the project', permission: 'projects:update', answer: CONFIG, status: 200,
     errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED', 'UNSUPPORTED_MEDIA_TYPE'], takesText: true,
-    query: Type.Object({ dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed.' })) }, { additionalProperties: false }),
-    async run ({ reach, params, state, ifMatch, principal, change, text, query }) {
-      const before = await reach.get('projects', params.id ?? '')
-      checkIfMatch(ifMatch, before.rev)
+    query: Type.Object({
+      dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed.' })),
+      comment: Type.Optional(COMMENT),
+      customer_id: Type.Optional({ ...CUSTOMER_ID, description: 'The account of a project that is made; left out: the operators\' own.' })
+    }, { additionalProperties: false }),
+    async run (call) {
+      const { reach, params, state, ifMatch, ifNoneMatch, principal, change, query: { dry_run: dryRun, comment = null } } = call
+      const found = await reach.find('projects', params.id ?? '')
+      if (found !== null && ifNoneMatch !== undefined) throw new GatewayError('PRECONDITION_FAILED', { message: 'There is such a project already.', details: { reason: 'already_exists' } })
+      const before = found ?? await newProject(call)
+      if (found !== null) checkIfMatch(ifMatch, found.rev)
       const byOperator = principal.customerId === null
-      const { value, findings } = await state.configs.read(before, text ?? '', byOperator)
-      if (value === null || findings.length > 0) {
-        throw new GatewayError('VALIDATION_ERROR', { message: 'The configuration can not be used; the one before keeps serving.', details: { reason: 'config_refused', findingCount: findings.length, findings: shownFindings(findings) } })
-      }
-      const next: Project = { ...before, config: value, target_url: null, written_by: byOperator ? 'operator' : 'tenant' }
-      if (query.dry_run === true) return answer(before, await state.configs.effective(next))
-      const after = await change({ customerId: before.customer_id, targetId: before.project_id, before, after: next }, () => state.open.store.projects.replace(before.customer_id, next))
-      return answer(after, value)
+      const { value, findings } = await state.configs.read(before, call.text ?? '', byOperator)
+      if (value === null || findings.length > 0) throw refusedConfig('The configuration can not be used; the one before keeps serving.', findings)
+      const parts = { config: value, target_url: null, written_by: byOperator ? 'operator' as const : 'tenant' as const }
+      const next: Project = { ...before, ...parts, ...versionFields(found, parts, principal, comment) }
+      if (dryRun === true) return answer(found, await state.configs.effective(next))
+      const projects = state.open.store.projects
+      const after = await change(
+        { customerId: next.customer_id, targetId: next.project_id, before: found, after: next, show: (project) => trailOf(state, project as Project) },
+        await planProject(state, found, found === null ? projects.planInsert(next.customer_id, next) : projects.planReplace(next.customer_id, next))
+      )
+      return { ...answer(after, await state.configs.written(after)), ...found === null ? { status: 201, location: `/admin/projects/${after.project_id}` } : {} }
     }
   })
 ]
 
-function answer ({ rev }: Project, body: Readonly<Record<string, unknown>>): Result {
-  return { status: 200, body, rev }
+/** The project that a PUT makes which says that there must be none. Only operators choose ids: to others it is missing. */
+async function newProject ({ ifNoneMatch, principal, params, reach, state, query }: Call<unknown, PutQuery>): Promise<Project> {
+  const id = params.id ?? ''
+  if (principal.customerId === null && await declared(state, id) !== undefined) throw declaredInFile()
+  if (principal.customerId !== null || ifNoneMatch?.trim() !== '*') throw notFound('projects')
+  if (!ID.test(id)) throw invalidRequest([{ path: 'id', message: 'can not name a project of the store: use lower-case letters, digits and "-", at most 63, beginning and ending with a letter or digit' }])
+  const at = new Date(state.now()).toISOString()
+  return {
+    customer_id: await reach.accountFor(query.customer_id), project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'operator',
+    config_version: 1, config_author: principal.actor, config_comment: null, rev: 0, created_at: at, updated_at: at
+  }
+}
+
+function answer (project: Project | null, body: Readonly<Record<string, unknown>>): Result {
+  return { status: 200, body, ...project === null ? {} : { rev: project.rev } }
 }

@@ -3,19 +3,28 @@ import { GatewayError } from '../../core/errors.js'
 import type { Project } from '../../core/state/records.js'
 import { listOf, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 import type { Call, Operation } from './operation.js'
+import { planProject, versionFields } from './project-versions.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
 import type { DeclaredProject, StatePorts } from './state-ports.js'
 import { invalidRequest } from './validation.js'
 
-// A label of a host name: a project is reached as `<project_id>.<baseDomain>`.
-const PROJECT_ID = Type.String({ pattern: '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$', minLength: 1, maxLength: 63, description: 'Operators alone can choose it.' })
+/** What ids look like that operators choose. A label of a host name: a project is reached as `<project_id>.<baseDomain>`. */
+export const PROJECT_ID_PATTERN = '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'
+
+const PROJECT_ID = Type.String({ pattern: PROJECT_ID_PATTERN, minLength: 1, maxLength: 63, description: 'Operators alone can choose it.' })
 const TARGET_URL = Type.Union([Type.String({ minLength: 1, maxLength: 2048 }), Type.Null()], { description: 'Where every request goes: http:// or https://, a host, perhaps a path.' })
 const AUTH_TYPE = Type.Enum(['api_key', 'oauth', 'none'])
+
+/** Why a version of a configuration was made: shown beside it. */
+export const COMMENT = Type.String({ minLength: 1, maxLength: 500, description: 'Why: shown beside the version that comes of it.' })
+
+const COMMENT_QUERY = Type.Object({ comment: Type.Optional(COMMENT) }, { additionalProperties: false })
 
 /** What is shown of a project. */
 export const SHOWN_PROJECT = Type.Object({
   project_id: Type.String(), target_url: TARGET_URL, auth_type: Type.Union([Type.Enum(['api_key', 'oauth', 'none']), Type.Null()]), customer_id: Type.String(), active: Type.Boolean(),
   api_version: Type.Union([Type.String(), Type.Null()]), source: Type.Enum(['store', 'file']), url: Type.Union([Type.String(), Type.Null()]),
+  config_version: Type.Union([Type.Integer({ minimum: 1 }), Type.Null()]),
   created_at: Type.Union([STAMPS.created_at, Type.Null()]), updated_at: Type.Union([STAMPS.updated_at, Type.Null()])
 }, { additionalProperties: false })
 
@@ -28,28 +37,21 @@ const PROJECTS: Resource<'projects'> = {
   defaults: { auth_type: 'api_key', active: true, api_version: null },
   list: { filters: { customer_id: 'text', auth_type: ['api_key', 'oauth', 'none'], active: 'boolean', api_version: 'text' }, sorts: ['project_id', 'created_at', 'updated_at', 'target_url'], search: 'project_id' },
   permissions: { read: 'projects:read', create: 'projects:create', update: 'projects:update', remove: 'projects:delete' },
-  async check ({ principal, state }, customerId, next, before) {
-    const byOperator = principal.customerId === null
-    const target = next.target_url as string | null | undefined
-    const moved = target !== undefined && target !== before?.target_url
-    if (moved && target !== null) await checkTarget(state, target, byOperator)
-    if (moved && target === null && (before?.config ?? null) === null) throw invalidRequest([{ path: '/target_url', message: 'is needed for as long as the project has no configuration' }])
-    const authType = next.auth_type as Project['auth_type'] | undefined
-    if (authType !== undefined && !state.authTypes.includes(authType)) {
-      throw new GatewayError('VALIDATION_ERROR', { message: `There is no plugin for auth_type "${authType}".`, details: { reason: 'auth_type_not_available', known: state.authTypes } })
-    }
-    // Who named the target decides what it may be at connect time; other changes leave that as it is.
-    const writtenBy = moved || before === null ? { written_by: byOperator ? 'operator' : 'tenant' } : {}
-    if (before !== null) return { ...next, ...writtenBy }
-    if (next.project_id !== undefined && !byOperator) throw new GatewayError('AUTHORIZATION_ERROR', { message: 'Operators alone can choose a project_id: leave it out.', details: { reason: 'project_id_is_given' } })
-    const projectId = (next.project_id as string | undefined) ?? slugOf(target, state.randomId(8))
-    if (await declared(state, projectId) !== undefined) throw new GatewayError('CONFLICT', { message: 'There is one with this project_id already.', details: { field: 'project_id', reason: 'already_exists' } })
-    return { ...next, ...writtenBy, config: null, project_id: projectId }
+  async check (call, customerId, given, before) {
+    const { principal, query } = call
+    const next = await checked(call, customerId, given, before)
+    return { ...next, ...versionFields(before, next as Partial<Project>, principal, (query.comment as string | undefined) ?? null) }
   },
+  around: ({ state }, before, write) => planProject(state, before, write),
+  trail: ({ state }, project) => trailOf(state, project),
   // A key that opens nothing must not wait for a project that is made anew: ids are not, but what is left over is not kept either.
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, project_id: projectId }) {
     for (const name of ['credentials', 'subscriptions', 'domains', 'secrets'] as const) await store[name].removeAll(customerId, { project_id: { eq: projectId } })
     for (const name of ['memberships', 'admin_tokens'] as const) await store[name].removeAll(customerId, { scope: { eq: 'project' }, scope_id: { eq: projectId } })
+  },
+  // Behind the project: as long as that is there, so are its versions.
+  async afterRemove ({ state: { open: { store } } }, { customer_id: customerId, project_id: projectId }) {
+    await store.config_versions.removeAll(customerId, { project_id: { eq: projectId } })
   }
 }
 
@@ -69,6 +71,7 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
   },
   ...[operations.create, operations.get, operations.replace, operations.patch, operations.remove].map((operation): Operation => ({
     ...operation,
+    ...operation.body === undefined ? {} : { query: COMMENT_QUERY },
     async run (call) {
       try {
         const result = await operation.run(call)
@@ -78,7 +81,7 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
         const file = missing ? await declared(call.state, call.params.id ?? '') : undefined
         if (file === undefined) throw error
         if (operation.method === 'GET') return { status: 200, body: shownDeclared(call.state, file) }
-        throw new GatewayError('CONFLICT', { message: 'A file declares this project: change it there.', details: { reason: 'declared_in_file' } })
+        throw declaredInFile()
       }
     }
   }))
@@ -87,6 +90,11 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
 /** A project as it is shown. */
 export function shownProject (state: StatePorts, project: Project): Record<string, unknown> {
   return { ...showRecord(SHOWN_PROJECT, project), ...addressOf(state, project.project_id) }
+}
+
+/** A project as the audit trail may have it: with digests in the place of its secrets. */
+export async function trailOf ({ configs }: StatePorts, project: Project): Promise<object> {
+  return project.config === null ? project : { ...project, config: await configs.written(project) }
 }
 
 /** Creates a project as `POST /admin/projects` does. */
@@ -100,7 +108,13 @@ function addressOf (state: StatePorts, projectId: string): { source: 'store', ur
   return { source: 'store', url: state.projectUrl(projectId) }
 }
 
-async function declared ({ declaredProjects }: StatePorts, projectId: string): Promise<DeclaredProject | undefined> {
+/** The refusal to change what a file declares. */
+export function declaredInFile (): GatewayError {
+  return new GatewayError('CONFLICT', { message: 'A file declares this project: change it there.', details: { reason: 'declared_in_file' } })
+}
+
+/** The project of this name that files declare. */
+export async function declared ({ declaredProjects }: StatePorts, projectId: string): Promise<DeclaredProject | undefined> {
   return (await declaredProjects()).find(({ project_id: id }) => id === projectId)
 }
 
@@ -127,4 +141,24 @@ function slugOf (target: string | null | undefined, suffix: string): string {
   const host = target === null || target === undefined ? '' : new URL(target).hostname
   const slug = host.replace(/[^a-z0-9]+/g, '-').slice(0, 40).replace(/^-+|-+$/g, '')
   return `${slug === '' ? 'project' : slug}-${suffix}`
+}
+
+/** What is to be kept of a project, without its version. */
+async function checked ({ principal, state }: Call, customerId: string, next: Readonly<Record<string, unknown>>, before: Project | null): Promise<Readonly<Record<string, unknown>>> {
+  const byOperator = principal.customerId === null
+  const target = next.target_url as string | null | undefined
+  const moved = target !== undefined && target !== before?.target_url
+  if (moved && target !== null) await checkTarget(state, target, byOperator)
+  if (moved && target === null && (before?.config ?? null) === null) throw invalidRequest([{ path: '/target_url', message: 'is needed for as long as the project has no configuration' }])
+  const authType = next.auth_type as Project['auth_type'] | undefined
+  if (authType !== undefined && !state.authTypes.includes(authType)) {
+    throw new GatewayError('VALIDATION_ERROR', { message: `There is no plugin for auth_type "${authType}".`, details: { reason: 'auth_type_not_available', known: state.authTypes } })
+  }
+  // Who named the target decides what it may be at connect time; other changes leave that as it is.
+  const writtenBy = before === null || (moved && before.config === null) ? { written_by: byOperator ? 'operator' : 'tenant' } : {}
+  if (before !== null) return { ...next, ...writtenBy }
+  if (next.project_id !== undefined && !byOperator) throw new GatewayError('AUTHORIZATION_ERROR', { message: 'Operators alone can choose a project_id: leave it out.', details: { reason: 'project_id_is_given' } })
+  const projectId = (next.project_id as string | undefined) ?? slugOf(target, state.randomId(8))
+  if (await declared(state, projectId) !== undefined) throw new GatewayError('CONFLICT', { message: 'There is one with this project_id already.', details: { field: 'project_id', reason: 'already_exists' } })
+  return { ...next, ...writtenBy, config: null, project_id: projectId }
 }

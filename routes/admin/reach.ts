@@ -47,7 +47,7 @@ export function createReach ({ open: { store, system } }: StatePorts, { customer
   const own = <C extends TenantCollection>(collection: C): Collection<Records[C]> => store[collection] as unknown as Collection<Records[C]>
   const inProject = (record: RecordBase | null): boolean => record !== null && (projectId === null || (record as { project_id?: string }).project_id === projectId || (record as { project_id?: string }).project_id === undefined)
   const narrowed = <C extends TenantCollection>(collection: C, filter: Filter<Records[C]> | undefined): Filter<Records[C]> => {
-    if (projectId === null || (collection !== 'projects' && collection !== 'credentials' && collection !== 'domains' && collection !== 'secrets')) return filter ?? {}
+    if (projectId === null || (collection !== 'projects' && collection !== 'credentials' && collection !== 'domains' && collection !== 'secrets' && collection !== 'config_versions')) return filter ?? {}
     const { project_id: asked } = (filter ?? {}) as { project_id?: { in?: readonly string[] } }
     const allowed = asked?.in === undefined || asked.in.includes(projectId) ? [projectId] : []
     return { ...filter, project_id: { in: allowed } } as Filter<Records[C]>

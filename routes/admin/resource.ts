@@ -1,9 +1,9 @@
 import { Type, type TObject, type TSchema } from 'typebox'
 import type { RecordBase, Records } from '../../core/state/records.js'
-import type { Collection, Query } from '../../core/state/store.js'
+import type { Collection, PlannedWrite, Query } from '../../core/state/store.js'
 import { checkIfMatch } from './entity-tag.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
-import { defineOperation, type Call, type Operation, type Result } from './operation.js'
+import { defineOperation, type Call, type Operation, type PlannedChange, type Result } from './operation.js'
 import type { TenantCollection } from './reach.js'
 import type { Permission } from './roles.js'
 import type { StatePorts } from './state-ports.js'
@@ -35,8 +35,14 @@ export interface Resource<C extends TenantCollection> {
   readonly permissions: { readonly read: Permission, readonly create: Permission, readonly update: Permission, readonly remove: Permission }
   /** Looks at what is about to be kept; may change it, or reject with GatewayError. `before` null = it is new. */
   check? (call: Call, customerId: string, next: Fields, before: Records[C] | null): Promise<Fields>
+  /** A write of the record with the writes that go with it. */
+  around? (call: Call, before: Records[C] | null, write: PlannedWrite<Records[C]>): Promise<PlannedWrite<Records[C]>>
+  /** What the audit trail may have of a record, where that is not all of it. */
+  trail? (call: Call, record: Records[C]): Promise<object>
   /** Rejects with GatewayError where a record must stay; removes what goes with it. */
   beforeRemove? (call: Call, record: Records[C]): Promise<void>
+  /** Removes what nobody can see any more without the record. */
+  afterRemove? (call: Call, record: Records[C]): Promise<void>
 }
 
 /** The body of a PATCH: some of the fields, at least one. JSON merge patch (RFC 7396) as far as it goes: an object is replaced whole. */
@@ -88,12 +94,15 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
     return { status, body: showRecord(shown, record), rev, ...status === 201 ? { location: `${path}/${id}` } : {} }
   }
   const checked = async (call: Call, customerId: string, next: Fields, before: Records[C] | null): Promise<Fields> => await resource.check?.(call, customerId, next, before) ?? next
+  const show = (call: Call): Pick<PlannedChange, 'show'> => resource.trail === undefined ? {} : { show: async (record) => await resource.trail?.(call, record as Records[C]) ?? record }
+  const around = async (call: Call, before: Records[C] | null, plan: PlannedWrite<Records[C]>): Promise<PlannedWrite<Records[C]>> => await resource.around?.(call, before, plan) ?? plan
   const write = async (call: Call, nextOf: (before: Records[C]) => Fields): Promise<Result> => {
     const before = await call.reach.get(collection, call.params.id ?? '')
     const { customer_id: customerId, rev } = before as RecordBase
     checkIfMatch(call.ifMatch, rev)
     const next = { ...before, ...await checked(call, customerId, nextOf(before), before) } as Records[C]
-    return shownResult(await call.change({ customerId, targetId: call.params.id ?? '', before, after: next }, collectionOf(call.state, collection).planReplace(customerId, next)), 200)
+    const plan = collectionOf(call.state, collection).planReplace(customerId, next)
+    return shownResult(await call.change({ customerId, targetId: call.params.id ?? '', before, after: next, ...show(call) }, await around(call, before, plan)), 200)
   }
   return {
     list: defineOperation({
@@ -108,7 +117,8 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
         const customerId = await call.reach.accountFor(named)
         const record = { [idField]: newId(call.state, idPrefix), ...await checked(call, customerId, { ...defaults, ...body }, null) } as unknown as Records[C]
         const targetId = (record as unknown as Record<string, string>)[idField] ?? null
-        return shownResult(await call.change({ customerId, targetId, before: null, after: record }, collectionOf(call.state, collection).planInsert(customerId, record)), 201)
+        const plan = collectionOf(call.state, collection).planInsert(customerId, record)
+        return shownResult(await call.change({ customerId, targetId, before: null, after: record, ...show(call) }, await around(call, null, plan)), 201)
       }
     }),
     get: defineOperation({
@@ -131,9 +141,10 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
         const record = await call.reach.get(collection, call.params.id ?? '')
         const { customer_id: customerId, rev } = record as RecordBase
         checkIfMatch(call.ifMatch, rev)
-        await call.change({ customerId, targetId: call.params.id ?? '', before: record, after: null }, async () => {
+        await call.change({ customerId, targetId: call.params.id ?? '', before: record, after: null, ...show(call) }, async () => {
           await resource.beforeRemove?.(call, record)
           await collectionOf(call.state, collection).remove(customerId, call.params.id ?? '', call.ifMatch === undefined ? undefined : rev)
+          await resource.afterRemove?.(call, record)
           return null
         })
         return { status: 204, body: null }

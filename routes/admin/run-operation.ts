@@ -12,7 +12,7 @@ import { storeFailure } from './store-failures.js'
 import { createValidator, invalidRequest } from './validation.js'
 
 /** A request to an operation, as far as operations know of it. */
-export interface OperationRequest extends Pick<Call, 'principal' | 'params' | 'query' | 'text' | 'url' | 'ifMatch'> {
+export interface OperationRequest extends Pick<Call, 'principal' | 'params' | 'query' | 'text' | 'url' | 'ifMatch' | 'ifNoneMatch'> {
   readonly state: StatePorts
   /** As it was sent; undefined = there is none. */
   readonly body: unknown
@@ -57,10 +57,10 @@ export function createOperationRunner (logger: Logger): OperationRunner {
   }
 
   const callOf = (operation: Operation, request: OperationRequest): Call => {
-    const { principal, state, attempt, params, body, query, text, url, ifMatch, requestId, peer } = request
+    const { principal, state, attempt, params, body, query, text, url, ifMatch, ifNoneMatch, requestId, peer } = request
     const origin = { actor: principal.actor, action: operation.id, requestId, peer }
     return {
-      principal, state, params, query, text, url, ifMatch,
+      principal, state, params, query, text, url, ifMatch, ifNoneMatch,
       body: bodyOf(operation, body) as Record<string, unknown>,
       earlier: attempt?.earlier ?? null,
       reach: createReach(state, principal),
@@ -68,14 +68,14 @@ export function createOperationRunner (logger: Logger): OperationRunner {
       perform: (part, inner, { params: innerParams, body: innerBody, ifMatch: innerMatch }) => failing(logger, requestId, inner, async () => {
         if (!mayDo(principal, inner.permission)) throw roleRefused(principal)
         check(inner, { body: innerBody, query: {}, text: null })
-        return await tried(inner, { ...request, state: stateFor(request, part), params: innerParams, body: innerBody, query: {}, text: null, ifMatch: innerMatch })
+        return await tried(inner, { ...request, state: stateFor(request, part), params: innerParams, body: innerBody, query: {}, text: null, ifMatch: innerMatch, ifNoneMatch: undefined })
       })
     }
   }
 
   /** Who named no revision wants the change, whatever it is made to: who lost a race is given another try. What makes records is not tried again, their ids are used. */
   const tried = async (operation: Operation, request: OperationRequest): Promise<Result> => {
-    const again = request.ifMatch === undefined && (operation.method !== 'POST' || operation.status === 200)
+    const again = request.ifMatch === undefined && request.ifNoneMatch === undefined && (operation.method !== 'POST' || operation.status === 200)
     for (let tries = 1; ; tries++) {
       try {
         return await operation.run(callOf(operation, request))

@@ -1,4 +1,4 @@
-import { formatFinding, formatPath, type Finding } from '../../core/errors.js'
+import { formatFinding, formatPath, GatewayError, type Finding } from '../../core/errors.js'
 
 const MAX_FINDINGS = 1000
 
@@ -11,4 +11,9 @@ export function shownFindings (findings: readonly Finding[]): object[] {
     remedy: finding.remedy,
     position: finding.position ?? null
   }))
+}
+
+/** The refusal of a configuration, with every finding. */
+export function refusedConfig (message: string, findings: readonly Finding[]): GatewayError {
+  return new GatewayError('VALIDATION_ERROR', { message, details: { reason: 'config_refused', findingCount: findings.length, findings: shownFindings(findings) } })
 }

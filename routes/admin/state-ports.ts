@@ -41,16 +41,29 @@ export interface SecretUse {
   readonly places: readonly string[]
 }
 
-/** Reads and shows projects in the configuration language. */
+/** Reads and shows projects in the configuration language. What it shows has keyed digests in the place of secrets. */
 export interface ProjectConfigs {
-  /** The short form written out. */
-  expanded (project: Project): Record<string, unknown>
-  /** The project as it is served. */
+  /** The project as it is written, the short form written out. */
+  written (project: Project): Promise<Record<string, unknown>>
+  /** The project as it is served, with all defaults written out, in one form: what is served alike is the same. */
   effective (project: Project): Promise<Record<string, unknown>>
   /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */
   secretUse (project: Project, name: string): SecretUse | null
-  /** A text that is to become a project's configuration. With findings it may not be kept. */
+  /** A text that is to become a project's configuration; digests that were shown of it stand for its secrets. With findings it may not be kept. */
   read (project: Project, text: string, byOperator: boolean): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }>
+  /** What keeps a project from being kept as this record has it, by the rules of today. */
+  check (project: Project): Promise<readonly Finding[]>
+  /** The differences between two configurations as `effective` gives them; `text` has a line for each. */
+  compare (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Promise<{ changes: readonly ShownChange[], affectedRoutes: readonly string[], text: string }>
+}
+
+/** One difference between two configurations. */
+export interface ShownChange {
+  /** Keys, and for entries of lists what names them. */
+  readonly path: readonly string[]
+  readonly kind: 'added' | 'removed' | 'changed' | 'moved'
+  readonly before: unknown
+  readonly after: unknown
 }
 
 /** Proves who has a domain, and says which nobody can claim. */

@@ -10,44 +10,8 @@ import { stringify } from 'yaml'
 import { buildJsonSchema } from '../../../core/config/json-schema.js'
 import { loadConfig, type LoadedConfig } from '../../../core/config/load.js'
 import { describe, TEST_REGISTRY } from '../../fixtures/load-config.js'
+import { duration, map, name, plugins, port, projectArbitrary as project, record, size, text } from '../../fixtures/project-arbitrary.js'
 
-const name = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,6}$/).filter((one) => !['__proto__'].includes(one))
-const text = fc.string({ minLength: 1, maxLength: 8, unit: 'grapheme' }).filter((one) => !one.includes('${'))
-const duration = fc.tuple(fc.nat(999), fc.constantFrom('ms', 's', 'm', 'h', 'd')).map(([n, unit]) => `${n}${unit}`)
-const size = fc.oneof(fc.nat(100_000), fc.tuple(fc.nat(999), fc.constantFrom('b', 'kb', 'mb')).map(([n, unit]) => `${n}${unit}`))
-const rate = fc.tuple(fc.nat(1_000), fc.constantFrom('s', '2m', '3h')).map(([n, unit]) => `${n}/${unit}`)
-const port = fc.nat(65_535)
-const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys: (keyof T)[] = []): fc.Arbitrary<unknown> => fc.record(model, { requiredKeys: requiredKeys as never, noNullPrototype: true })
-const map = <T>(keys: fc.Arbitrary<string>, values: fc.Arbitrary<T>): fc.Arbitrary<Record<string, T>> => fc.dictionary(keys, values, { maxKeys: 3, noNullPrototype: true })
-
-const valueMatch = fc.oneof(text, fc.boolean(), record({ regex: fc.constantFrom('a+', '[0-9]*') }, ['regex']))
-const meta = { id: name, stage: fc.constantFrom('edge', 'limit'), locked: fc.boolean(), timeout: duration }
-const plugin = fc.oneof(
-  fc.constantFrom('plain', 'inspect'),
-  record({ plain: fc.constantFrom({}, null, true, false), ...meta }, ['plain']),
-  record({ inspect: record({ token: text }), ...meta }, ['inspect']),
-  record({ 'rate-limit': record({ limits: fc.array(record({ name: text, limit: rate, by: text }, ['name', 'limit']), { minLength: 1, maxLength: 2 }), window: duration, memory: size, most: fc.integer(), strict: fc.boolean() }, ['limits']), ...meta }, ['rate-limit'])
-)
-const plugins = fc.array(plugin, { maxLength: 3 })
-const timeouts = { headers: duration, idle: duration, total: duration }
-const accessLog = fc.oneof(fc.boolean(), record({ sample: fc.constantFrom(0, 0.5, 1) }))
-const target = fc.oneof(fc.constantFrom('http://127.0.0.1:9001', 'https://a.example/base/'), record({ url: fc.constant('http://b.example'), weight: fc.integer({ min: 1, max: 9 }) }, ['url']))
-const upstream = fc.oneof(
-  record({ targets: fc.array(target, { minLength: 1, maxLength: 3 }), host: fc.constantFrom('preserve', 'target', 'x.example:1'), connections: fc.integer({ min: 1, max: 9 }), timeouts: record({ connect: duration, ...timeouts }), tls: record({ serverName: name, verify: fc.boolean() }) }, ['targets']),
-  record({ builtin: fc.constant('echo') }, ['builtin'])
-)
-const route = record({
-  match: record({
-    path: fc.constantFrom('/', '/a/:id', '/b/*'), methods: fc.array(fc.constantFrom('GET', 'post'), { minLength: 1, maxLength: 2 }), hosts: fc.array(fc.constantFrom('a.example', '*.B.example'), { minLength: 1, maxLength: 2 }),
-    headers: map(fc.constantFrom('x-a', 'x-b', 'accept'), valueMatch), query: map(text.filter((key) => key !== '__proto__' && key !== '<<'), valueMatch)
-  }),
-  rewrite: fc.oneof(fc.constant('/v2/*'), record({ stripPrefix: fc.boolean() }, ['stripPrefix']), record({ template: fc.constant('/x') }, ['template'])),
-  plugins, timeouts: record(timeouts), allowEncodedSlashes: fc.boolean(), upgrades: fc.array(fc.constantFrom('tcp', 'Foo'), { maxLength: 2 }), upgradeIdle: duration, accessLog
-}, ['match'])
-const project = record({
-  hosts: fc.array(fc.constantFrom('a.example', '*.B.example'), { maxLength: 2 }), basePath: fc.constantFrom('', '/', '/a', '/a/b/'), upstreams: map(name, upstream), plugins,
-  plans: map(name, map(name, fc.oneof(rate, fc.integer(), fc.boolean()))), routes: fc.array(route, { maxLength: 3 }), accessLog
-})
 const config = record({
   listen: record({
     host: fc.constantFrom('127.0.0.1', '::'), port, trustedProxies: fc.array(fc.constantFrom('10.0.0.0/8', '::1'), { maxLength: 2 }), keepRepeatedSlashes: fc.boolean(),

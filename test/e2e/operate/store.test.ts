@@ -51,7 +51,7 @@ async function startSite (t: Test, workers: number): Promise<Site> {
   return {
     directory, sluice, store, ask,
     async addProject (id, more) {
-      return await store.store.projects.insert('acme', { project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'tenant', ...more })
+      return await store.store.projects.insert('acme', { project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'tenant', config_version: 1, config_author: 'operator', config_comment: null, ...more })
     },
     async addKey (projectId) {
       const { text, prefix } = createApiKey()

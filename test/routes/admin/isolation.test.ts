@@ -21,7 +21,7 @@ test('isolation: every id of one account, in every operation, answers another ac
     const user = await create('/admin/users', 'user_id', { email: `person-of-${name}@x.example` })
     const team = await create('/admin/teams', 'team_id', { name: `team-of-${name}` })
     made[name] = {
-      accounts: name, projects: project, users: user, teams: team,
+      accounts: name, projects: project, users: user, teams: team, config: `cfv_${project}_1`,
       'api-keys': await create('/admin/api-keys', 'credential_id', { project_id: project, name: `key-of-${name}` }),
       domains: await create('/admin/domains', 'domain_id', { name: `domain-of-${name}.example`, project_id: project }),
       secrets: await create('/admin/secrets', 'secret_id', { project_id: project, name: `SECRET_OF_${name}`, value: `value-of-${name}` }),
@@ -41,7 +41,7 @@ test('isolation: every id of one account, in every operation, answers another ac
   let tried = 0
   for (const { method, url, id } of OPERATIONS.filter(({ url }) => url.includes(':'))) {
     const kind = url.split('/')[2]!
-    const body = url.endsWith('/tier') ? { tier: 'x' } : url.endsWith('/members') ? { user_id: theirs['users'], role: 'developer' } : url.endsWith('/:id') ? bodies[kind] : {}
+    const body = url.endsWith('/tier') ? { tier: 'x' } : url.endsWith('/rollback') ? { version: 1 } : url.endsWith('/members') ? { user_id: theirs['users'], role: 'developer' } : url.endsWith('/:id') ? bodies[kind] : {}
     const send = async (target: string): Promise<AdminAnswer> => {
       const path = url.replace(':id', target).replace(':member', theirs['member']!)
       return await ask(method, path, { token: stranger, ...method === 'GET' || method === 'DELETE' ? {} : { body }, headers: { 'if-match': '"1"', 'if-none-match': '"1"' } })
@@ -60,10 +60,15 @@ test('isolation: every id of one account, in every operation, answers another ac
     for (const query of ['', '?customer_id=acme', '?customer_id=acme,umbrella', '?perPage=100&cursor=']) {
       const { status, text } = await ask('GET', url + query, { token: stranger })
       if (status === 200) t.notOk(/"customer_id":"acme"|-of-acme|_OF_acme/.test(text), `${url}${query} shows nothing of theirs`)
-      else t.ok(url === '/admin/accounts' && status === 400, `${url}${query}: ${status}`)
+      else t.ok(['/admin/accounts', '/admin/config', '/admin/config/diff'].includes(url) && status === 400, `${url}${query}: ${status}`)
     }
   }
   const { users, projects, consumers, plans } = theirs
+  for (const path of ['/admin/config?project_id=ID', '/admin/config/diff?from=1&project_id=ID', '/admin/config/diff?from=cfv_ID_1', `/admin/config/diff?from=${made['umbrella']!['config']}&to=cfv_ID_1`]) {
+    const [foreign, missing] = [await ask('GET', path.replace('ID', projects!), { token: stranger }), await ask('GET', path.replace('ID', 'no-such-one'), { token: stranger })]
+    t.equal(foreign.status, 404, path)
+    t.same(shape(foreign), shape(missing), path)
+  }
   const references: [string, object][] = [
     ['/admin/api-keys', { project_id: projects }], ['/admin/domains', { project_id: projects, name: 'x.example' }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], consumer_id: consumers }], ['/admin/api-keys', { project_id: made['umbrella']!['projects'], plan_id: plans }],
     ['/admin/tokens', { name: 'x', role: 'auditor', scope: 'project', scope_id: projects }], ['/admin/tokens', { name: 'x', role: 'auditor', user_id: users }], ['/admin/tokens', { name: 'x', role: 'auditor', scope_id: 'acme' }],
@@ -90,6 +95,9 @@ test('isolation: a token for one project sees that project and its keys alone', 
   t.same((await ask('GET', '/admin/projects', { token: only })).body.data.map(({ project_id: id }) => String(id)), ['one'])
   t.equal((await ask('GET', '/admin/projects/two', { token: only })).status, 404)
   t.equal((await ask('PATCH', '/admin/projects/two', { token: only, body: { active: false } })).status, 404)
+  for (const path of ['/admin/config?project_id=two', '/admin/config/cfv_two_1', '/admin/config/diff?from=cfv_two_1']) t.equal((await ask('GET', path, { token: only })).status, 404, path)
+  t.equal((await ask('GET', '/admin/config?project_id=one', { token: only })).body.data.length, 1)
+  t.equal((await ask('POST', '/admin/projects/two/rollback', { token: only, body: { version: 1 } })).status, 404)
   for (const query of ['', '?project_id=two', '?project_id=one,two', '?search=two', '?cursor=']) t.notOk((await ask('GET', `/admin/api-keys${query}`, { token: only })).text.includes('key-of-two'), query)
   t.equal((await ask('GET', `/admin/api-keys/${keys[0]!}`, { token: only })).status, 200)
   for (const [method, path] of [['GET', ''], ['POST', '/revoke'], ['POST', '/rotate'], ['POST', '/regenerate'], ['GET', '/usage'], ['DELETE', '']] as const) t.equal((await ask(method, `/admin/api-keys/${keys[1]!}${path}`, { token: only })).status, 404)

@@ -34,7 +34,7 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
   const bodies: Record<string, object> = {
     'quick-start': { target_url: 'https://x.example' }, 'accounts.create': { name: 'x' }, 'projects.create': { target_url: 'https://x.example' }, 'consumers.create': { name: 'x' }, 'plans.create': { name: 'x', limits: { requests: '1/s' } }, 'users.create': { email: 'a@x.example' },
     'teams.create': { name: 'x' }, 'secrets.create': { name: 'X', value: 'x' }, 'secrets.replace': { value: 'y' }, 'secrets.update': { value: 'z' }, 'tokens.create': { name: 'x', role: 'auditor' }, 'accounts.replace': { name: 'y' }, 'projects.replace': { target_url: 'https://y.example' }, 'consumers.replace': { name: 'y' }, 'plans.replace': { name: 'y', limits: {} }, 'users.replace': { email: 'b@x.example' }, 'teams.replace': { name: 'y' },
-    'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'users.tier': { tier: 'gold' },
+    'accounts.update': { name: 'z' }, 'projects.update': { active: false }, 'api-keys.update': { name: 'z' }, 'consumers.update': { name: 'z' }, 'plans.update': { name: 'z' }, 'users.update': { name: 'z' }, 'teams.update': { name: 'z' }, 'tokens.update': { name: 'z' }, 'projects.rollback': { version: 1 }, 'users.tier': { tier: 'gold' },
     'users.bulk': { items: [{ action: 'create', body: { email: 'c@x.example' } }, { action: 'update', id: 'none', body: { name: 'x' } }] }, 'api-keys.bulk': { items: [{ action: 'revoke', id: 'none' }] }
   }
   const order = (id: string): number => /create$|^quick/.test(id) ? 0 : /members.add/.test(id) ? 1 : /regenerate/.test(id) ? 2 : /rotate/.test(id) ? 3 : /members.remove/.test(id) ? 4 : /delete$/.test(id) ? (/^plans|^tokens|^api|^domains/.test(id) ? 6 : /^projects|^users|^consumers/.test(id) ? 7 : /^teams/.test(id) ? 6 : 8) : /revoke|deactivate/.test(id) ? 5 : 4
@@ -42,7 +42,9 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
   const later = (id: string): number => id === 'api-keys.create' || id === 'domains.create' ? 1 : 0
   for (const { id, method, url, status, answer } of [...OPERATIONS].sort((a, b) => order(a.id) - order(b.id) || later(a.id) - later(b.id))) {
     const kind = url.split('/')[2] ?? ''
-    const path = url.replace(':id', made[kind] ?? 'none').replace(':member', made['member'] ?? 'none')
+    made['config'] = `cfv_${made['projects'] ?? ''}_1`
+    const query = id === 'config.list' ? `?project_id=${made['projects']!}` : id === 'config.diff' ? `?from=${made['config']}` : ''
+    const path = url.replace(':id', made[kind] ?? 'none').replace(':member', made['member'] ?? 'none') + query
     const body = id === 'api-keys.create' ? { project_id: made['projects'] } : id === 'domains.create' ? { project_id: made['projects'], name: 'a.x.example' } : id === 'teams.members.add' ? { user_id: made['users'], role: 'auditor' } : bodies[id]
     if (id === 'audit.get') made['audit'] = String((await ask('GET', '/admin/audit')).body.data[0]!['audit_id'])
     const given = await ask(method, id === 'audit.get' ? url.replace(':id', made['audit']!) : path, { body: body ?? (method === 'GET' || method === 'DELETE' ? undefined : {}) })

@@ -23,7 +23,7 @@ test('projects: one call makes a project, a key and a line to try it', async (t)
 test('projects: what can be written is what is documented, by PUT whole and by PATCH in part', async (t) => {
   const { ask } = await openAdminApi(t)
   const made = await ask('POST', '/admin/projects', { body: { project_id: 'shop-2', target_url: TARGET, auth_type: 'none', api_version: '2026-11' } })
-  t.strictSame(Object.keys(made.body).sort(), ['active', 'api_version', 'auth_type', 'created_at', 'customer_id', 'project_id', 'source', 'target_url', 'updated_at', 'url'])
+  t.strictSame(Object.keys(made.body).sort(), ['active', 'api_version', 'auth_type', 'config_version', 'created_at', 'customer_id', 'project_id', 'source', 'target_url', 'updated_at', 'url'])
   const put = await ask('PUT', '/admin/projects/shop-2', { body: { target_url: `${TARGET}/v2` } })
   t.match(put.body, { target_url: `${TARGET}/v2`, auth_type: 'api_key', active: true, api_version: null })
   t.match((await ask('PATCH', '/admin/projects/shop-2', { body: { active: false } })).body, { target_url: `${TARGET}/v2`, active: false })

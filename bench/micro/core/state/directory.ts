@@ -67,7 +67,7 @@ async function measure (count: number): Promise<void> {
   const directory = new Directory(reader, () => Date.parse('2026-11-26T00:00:00.000Z'))
   const { tables } = directory
   tables.put('accounts', { customer_id: 'acct_7f3k2m9q', status: 'active' })
-  tables.put('projects', { ...base(0), project_id: 'shop-7f3k2m', target_url: 'http://192.0.2.1', auth_type: 'api_key', active: true, api_version: null, config: null, written_by: 'tenant' })
+  tables.put('projects', { ...base(0), project_id: 'shop-7f3k2m', target_url: 'http://192.0.2.1', auth_type: 'api_key', active: true, api_version: null, config: null, written_by: 'tenant', config_version: 1, config_author: 'operator', config_comment: null })
   tables.put('plans', { plan_id: 'plan_pro', customer_id: 'acct_7f3k2m9q', name: 'Pro', limits: { requests: '1000/h' } })
   let fillMs = 0
   for (let from = 0; from < count; from += BATCH) {

@@ -1,0 +1,17 @@
+import { affectedRoutes, type RoutedConfig } from './affected-routes.js'
+import { diffConfig, type ConfigChange } from './config-diff.js'
+import { changeLine } from './print-plan.js'
+
+/** What differs between two configurations of a project. */
+export interface Comparison {
+  readonly changes: readonly ConfigChange[]
+  readonly affectedRoutes: readonly string[]
+  /** A line for each change. */
+  readonly text: string
+}
+
+/** Compares two configurations of a project, both as a gateway says they are in effect. */
+export function compareConfigs (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Comparison {
+  const changes = diffConfig(before, after)
+  return { changes, affectedRoutes: affectedRoutes(before as RoutedConfig, after as RoutedConfig, changes), text: changes.map(changeLine).join('\n') }
+}
