@@ -93,7 +93,7 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
       }
     }
     // Where most stays, what changes is put in its place; else everything is added anew.
-    const base = current !== null && made.length < projects.size / 2 && !filesChanged(current.projects, projects, made) ? current : null
+    const base = current !== null && made.length < projects.size / 2 && !precedenceChanged(current.projects, projects, made) ? current : null
     const hosts = draftHostIndex(base === null ? null : base.hosts)
     for (const project of base?.projects.values() ?? []) {
       if (projects.get(project.name) !== project) hosts.remove(indexed(project))
@@ -131,22 +131,25 @@ export async function buildSnapshot (input: SnapshotInput, current: Snapshot | n
 }
 
 function indexed (project: CompiledProject): IndexedProject<CompiledProject> {
-  const { name, config: { hosts, basePath, origin } } = project
-  return { name, hosts, basePath, value: project, ...(origin === 'operator-file' ? {} : { yieldsTo: isOfFile }) }
+  const { name, config: { hosts, basePath } } = project
+  return { name, hosts, basePath, value: project, ...(isOfFile(project) ? {} : { yieldsTo: (other) => rankOf(other) > rankOf(project) }) }
 }
 
-/** What files declare goes before what the store has under the same address. */
 function isOfFile ({ config: { origin } }: CompiledProject): boolean {
   return origin === 'operator-file'
 }
 
-/** Whether a file's project comes or goes beside those of the store: what stayed behind it, or came to stand there before it, is added in order again. */
-function filesChanged (before: ReadonlyMap<string, CompiledProject>, after: ReadonlyMap<string, CompiledProject>, made: readonly CompiledProject[]): boolean {
-  let stored = false
-  for (const project of after.values()) if (!isOfFile(project)) { stored = true; break }
-  if (!stored) return false
-  if (made.some(isOfFile)) return true
-  for (const project of before.values()) if (isOfFile(project) && after.get(project.name) !== project) return true
+/** Under the same address what files declare goes before what the store has, and there what an operator wrote before what a tenant did. */
+function rankOf ({ config: { origin } }: CompiledProject): number {
+  return origin === 'operator-file' ? 2 : origin === 'operator-api' ? 1 : 0
+}
+
+/** Whether a project comes or goes to which others may yield: what stayed behind it, or came to stand there before it, is added in order again. */
+function precedenceChanged (before: ReadonlyMap<string, CompiledProject>, after: ReadonlyMap<string, CompiledProject>, made: readonly CompiledProject[]): boolean {
+  let lowest = Infinity
+  for (const project of after.values()) lowest = Math.min(lowest, rankOf(project))
+  if (made.some((project) => rankOf(project) > lowest)) return true
+  for (const project of before.values()) if (rankOf(project) > lowest && after.get(project.name) !== project) return true
   return false
 }
 

@@ -176,6 +176,22 @@ test('live config: what files declare goes before what the store has, by name an
   t.same(await Promise.all(['declared.gate.example', 'shop.gate.example'].map(ask)), ['store', 'again'])
 })
 
+test('live config: a host that an operator gave a project of the store is not a tenant\'s with a verified domain, whichever came first', async (t) => {
+  const { put, changed, ask, domains, projects } = await start(t, FILE)
+  const operator = { written_by: 'operator' as const }
+  domains.set('shop', [{ name: 'shared.example', status: 'verified' }, { name: 'a.gate.example', status: 'verified' }, { name: '*.wild.example', status: 'verified' }])
+  await put('shop', says('tenant'))
+  await put('neighbour', says('neighbour'))
+  t.same(await Promise.all(['shared.example', 'a.b.wild.example', 'wild.example', 'a.gate.example'].map(ask)), ['tenant', 'tenant', '404', '404'], 'what is below baseDomain is nobody\'s domain')
+  await put('ops', says('operator', { hosts: ['shared.example'] }), operator)
+  t.equal(await ask('shared.example'), 'operator')
+  await put('shop', says('again'))
+  t.same(await Promise.all(['shared.example', 'shop.gate.example'].map(ask)), ['operator', 'again'])
+  projects.delete('ops')
+  await changed('ops')
+  t.equal(await ask('shared.example'), 'again')
+})
+
 test('live config: a change of the gateway\'s own settings rebuilds what depends on them, and one that is refused changes nothing', async (t) => {
   const { put, ask, load } = await start(t, FILE)
   await put('shop', says('store'))
