@@ -3,6 +3,7 @@ import { checkProjects } from '../core/pipeline/host-index.js'
 import { orderSteps, type PluginLookup } from '../core/pipeline/order.js'
 import { checkRoutes } from '../core/pipeline/check-routes.js'
 import { endpointRoutes } from '../core/endpoints.js'
+import { checkProjectPaths } from '../core/project-paths.js'
 import type { Plugin } from '../core/plugin.js'
 import type { GatewayConfig, ProjectConfig } from '../core/route.js'
 
@@ -18,7 +19,7 @@ export function createChecks (registry: ReadonlyMap<string, Plugin>): ConfigChec
   return {
     checkRoutes: (project) => unique(checkRoutes(project)),
     checkProject (project, root, lookUp) {
-      const findings: Finding[] = []
+      const findings: Finding[] = checkProjectPaths(project, root.projectPaths)
       const ordered = (route: ProjectConfig['routes'][number]['plugins']): void => {
         findings.push(...orderSteps({ gateway: root.plugins, project: project.plugins, route }, lookUp, registry.values()).findings)
       }

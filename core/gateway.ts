@@ -20,6 +20,7 @@ import { Exchange } from './pipeline/exchange.js'
 import type { Plugin } from './plugin.js'
 import { systemClock } from './plugin-host.js'
 import type { LookupAll } from './proxy/guarded-connector.js'
+import { readProjectPath } from './project-paths.js'
 import { PoolRegistry } from './proxy/pools.js'
 import { Tunnels } from './proxy/tunnels.js'
 import { type Refusal, refuse } from './reply.js'
@@ -147,9 +148,11 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   }
 
   /** Decides the route of a request and makes its exchange, not yet begun. */
-  open (request: GatewayRequest & { readonly givenId?: string | null }, sink: ResponseSink): Exchange {
+  open (received: GatewayRequest & { readonly givenId?: string | null }, sink: ResponseSink): Exchange {
     const snapshot = this.serving()
-    const project = snapshot.hosts.find(request.host, request.path)
+    const below = snapshot.root.projectPaths === null ? null : readProjectPath(snapshot, received)
+    const request = below === null ? received : below.request
+    const project = below === null ? snapshot.hosts.find(request.host, request.path) : below.project
     let compiled: CompiledRoute = project === null ? snapshot.fallback : project.fallback
     let params: Readonly<Record<string, string>> | null = null
     let instead: Refusal | null = null
@@ -177,6 +180,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
     const exchange = new Exchange(request.givenId ?? null, request, sink, compiled, params, this, project === null ? this.leaveNone : this.leaveProject, performance.now())
     exchange.owner = project
     exchange.instead = instead
+    if (below !== null) exchange.pathPrefix = below.prefix
     return exchange
   }
 
@@ -217,7 +221,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
       method: request.method,
       scheme: request.scheme,
       host: request.host,
-      path: request.path,
+      path: exchange.pathPrefix + request.path,
       query: request.query,
       httpVersion: request.httpVersion,
       status: outcome.status,

@@ -217,6 +217,8 @@ export interface GatewayConfig {
   egress: { allow: readonly string[] }
   /** Projects of the store are served as `<project_id>.<baseDomain>`. */
   baseDomain: string
+  /** Below which path projects of the store are served as well, on hosts that no project names; null = they are not. */
+  projectPaths: string | null
   /** How it is looked up who has a domain. */
   domains: {
     /** DNS servers, with a port where it is not 53; empty = those of the system. */

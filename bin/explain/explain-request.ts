@@ -5,6 +5,7 @@ import { MemorySink } from '../../core/memory-exchange.js'
 import { editDistance } from '../../core/lib/closest.js'
 import { explainProjects } from '../../core/pipeline/explain-projects.js'
 import type { Exchange } from '../../core/pipeline/exchange.js'
+import { readProjectPath } from '../../core/project-paths.js'
 import { Refusal, refuse } from '../../core/reply.js'
 import type { RouteConfig } from '../../core/route.js'
 import type { CompiledConfig } from '../compile-config.js'
@@ -20,6 +21,7 @@ export function explainRequest ({ gateway, loaded }: CompiledConfig, request: Ga
   const { method, host, path, query, clientAddress } = request
   const asked = { method, host, path, query, clientAddress }
   if (gateway.isOwn(request)) return { ...unread, request: asked, own: true }
+  const below = gateway.current === null ? null : readProjectPath(gateway.current, request)
   const exchange = gateway.open(request, new MemorySink())
   const project = exchange.owner as CompiledProject | null
   const { locate } = loaded
@@ -33,7 +35,7 @@ export function explainRequest ({ gateway, loaded }: CompiledConfig, request: Ga
     refusal: refusalOf(exchange),
     project: project?.name ?? null,
     route: compiled.info === null ? null : { id: compiled.info.id, path: compiled.info.path, position: winner?.position ?? null, params: exchange.params },
-    projects: projectsOf(loaded, request, project?.name ?? null),
+    projects: below === null ? projectsOf(loaded, request, project?.name ?? null) : projectsBesidePaths(loaded),
     routes: ordered(routes, project, path),
     pipeline: compiled.pipeline.steps.map(({ at, replaces, ...step }, i) => ({ ...step, hooks: HOOKS.filter((hook) => compiled.pipeline.instances[i]?.[hook] !== undefined), position: locate(at), replaces: replaces === null ? null : locate(replaces) })),
     removed: uses.filter(({ remove }) => remove).map(({ name, id, at }) => ({ plugin: name, id, position: locate(at) })),
@@ -41,6 +43,11 @@ export function explainRequest ({ gateway, loaded }: CompiledConfig, request: Ga
   }
   gateway.discard(exchange)
   return explained
+}
+
+/** Below `projectPaths` no project of a file is looked for, on a host that none of them names. */
+function projectsBesidePaths ({ root: { projectPaths }, projects, locate }: CompiledConfig['loaded']): ExplainedCandidate[] {
+  return [...projects.values()].map(({ config: { name, at } }) => ({ name, at, outcome: 'no match', reason: `path: projects of the store are served below ${projectPaths ?? ''} (projectPaths)`, position: locate(at) }))
 }
 
 function projectsOf ({ projects, locate }: CompiledConfig['loaded'], { host, path }: GatewayRequest, winner: string | null): ExplainedCandidate[] {

@@ -35,6 +35,7 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     errorDocs: valid.errors?.docs ?? null,
     egress: { allow: readNetworks(valid.egress?.allow ?? [], ['egress', 'allow'], context) },
     baseDomain: readDomain(valid.baseDomain ?? DEFAULTS.baseDomain, context),
+    projectPaths: typeof valid.projectPaths === 'string' ? valid.projectPaths : valid.projectPaths === true ? DEFAULTS.projectPaths : null,
     domains: { resolvers: readResolvers(valid.domains?.resolvers ?? [], context) },
     stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
     plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)

@@ -19,6 +19,7 @@ export const DEFAULTS = {
   buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
   stopTimeout: '30s',
   baseDomain: 'localhost',
+  projectPaths: '/p',
   pluginTimeout: '5s',
   upstreamHost: 'target',
   upstreamTimeouts: { connect: '5s', headers: '30s', idle: '60s', total: '0' },

@@ -123,6 +123,12 @@ export const Egress = Fields({
 /** `baseDomain`. */
 export const BaseDomain = Text({ title: 'a domain', default: DEFAULTS.baseDomain, examples: ['api.example.com'], description: 'Projects of the store are served as `<project_id>.<baseDomain>`.' })
 
+/** `projectPaths`. */
+export const ProjectPaths = Type.Union([
+  Type.Boolean(),
+  Text({ title: 'a path', pattern: '^(/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)+$', description: 'A path.', examples: ['/projects'] })
+], { title: 'a setting of project paths', default: false, examples: [true, '/projects'], description: `Serves projects of the store as \`/p/<project_id>/…\` as well, with that part taken off the path, on hosts that no project names: \`true\` for \`${DEFAULTS.projectPaths}\`, or another path.` })
+
 /** `domains`. */
 export const Domains = Fields({
   resolvers: Type.Optional(Type.Array(Text({ title: 'an address', description: 'An address, with a port where it is not 53.', examples: ['192.0.2.53', '[2001:db8::53]:5353'] }), {

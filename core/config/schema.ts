@@ -1,7 +1,7 @@
 /** The schema of a whole configuration file. Descriptions are the editors' hover text and the reference. */
 import { Type, type Static } from 'typebox'
 import { NamedMap, Fields, PluginList, Text } from './schema-fields.js'
-import { AccessLog, Admin, BaseDomain, Counters, Domains, Egress, Errors, Listen, Metrics, RequestId, State, Stop, Workers } from './schema-gateway.js'
+import { AccessLog, Admin, BaseDomain, Counters, Domains, Egress, Errors, Listen, Metrics, ProjectPaths, RequestId, State, Stop, Workers } from './schema-gateway.js'
 import { Project, Route, Upstream } from './schema-project.js'
 
 const gateway = {
@@ -16,6 +16,7 @@ const gateway = {
   errors: Type.Optional(Errors),
   egress: Type.Optional(Egress),
   baseDomain: Type.Optional(BaseDomain),
+  projectPaths: Type.Optional(ProjectPaths),
   domains: Type.Optional(Domains),
   stop: Type.Optional(Stop),
   plugins: Type.Optional(PluginList('Plugins of every route of the gateway, and of what no route serves.'))

@@ -19,6 +19,8 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
   instead: Refusal | null = null
   /** Whatever whoever made the exchange wants to find again when it is over. */
   owner: unknown = null
+  /** What was taken off the request's path before it came here, for the access log. */
+  pathPrefix = ''
 
   private readonly onFinished: (exchange: Exchange, complete: boolean) => void
 

@@ -15,6 +15,8 @@ export interface HostIndex<P> {
   find (host: string, path: string): P | null
   /** Whether a project names this host, or a wildcard or "any" that covers it. */
   hasHost (host: string): boolean
+  /** Whether a project names this host, or a wildcard that covers it. */
+  namesHost (host: string): boolean
 }
 
 /** A project as the index needs it. */
@@ -123,7 +125,15 @@ class Levels<P> implements HostIndex<P> {
     return this.levelFor(host) !== undefined
   }
 
+  namesHost (host: string): boolean {
+    return this.namedLevelFor(host) !== undefined
+  }
+
   private levelFor (host: string): Level<P> | undefined {
+    return this.namedLevelFor(host) ?? this.any.get('')
+  }
+
+  private namedLevelFor (host: string): Level<P> | undefined {
     const name = normalizeHost(host)
     const level = this.exact.get(name)
     if (level !== undefined) return level
@@ -134,7 +144,7 @@ class Levels<P> implements HostIndex<P> {
         if (wildcard !== undefined) return wildcard
       }
     }
-    return this.any.get('')
+    return undefined
   }
 }
 

@@ -14,7 +14,7 @@ const ROOT: GatewayConfig = {
     limits: { headerBytes: 16_384, headerFields: 100, urlBytes: 8_192, headersMs: 30_000, bodyGraceMs: 30_000, bodyBytesPerSecond: 1_024, stallMs: 60_000, keepAliveMs: 5_000 }
   },
   admin: null, state: { kind: 'embedded', path: '', keyRing: '' }, counters: { kind: 'local' }, workers: 1, requestId: { header: 'x-request-id' }, accessLog: false, metrics: false,
-  errorDocs: null, stopMs: 1_000, egress: { allow: [] }, baseDomain: 'localhost', domains: { resolvers: [] }, plugins: []
+  errorDocs: null, stopMs: 1_000, egress: { allow: [] }, baseDomain: 'localhost', projectPaths: null, domains: { resolvers: [] }, plugins: []
 }
 
 test('snapshot: the one before is let go of, although projects of it go on', async (t) => {

@@ -71,7 +71,7 @@ projects:
 environments:
   staging:
     listen: { prt: "\${PORT}", port: "\${PORT}" } #! ^15 environments.staging.listen.prt: unknown key "prt" (did you mean "port"?)
-    include: [] #! ^5 environments.staging.include: unknown key "include" (the keys here are: listen, admin, state, counters, workers, requestId, accessLog, metrics, errors, egress, baseDomain, domains, …)
+    include: [] #! ^5 environments.staging.include: unknown key "include" (the keys here are: listen, admin, state, counters, workers, requestId, accessLog, metrics, errors, egress, baseDomain, projectPaths, …)
     projects: { shop: { routes: null, upstreams: { orders: { targets: null, hots: x } } } } #! ^77 environments.staging.projects.shop.upstreams.orders.hots: unknown key "hots" (did you mean "host"?)
 `
   const { lines } = await loadFiles(t, { 'gateway.yaml': plain(yaml) })

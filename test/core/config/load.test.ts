@@ -98,7 +98,7 @@ test('load: the design page\'s language becomes normalised values', async (t) =>
     errorDocs: null,
     stopMs: 30_000,
     egress: { allow: [] },
-    baseDomain: 'localhost', domains: { resolvers: [] },
+    baseDomain: 'localhost', projectPaths: null, domains: { resolvers: [] },
     plugins: [{ name: 'plain', id: 'plain', hasId: false, use: null, remove: false, config: {}, stage: null, locked: false, timeoutMs: 5_000, at: ['plugins', 0] }]
   })
   t.ok(root.accessLog !== false && root.accessLog.redact.includes('x-session') && root.accessLog.redact.includes('authorization'), 'what is redacted is added to')
