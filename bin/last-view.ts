@@ -1,16 +1,24 @@
 import { hostname } from 'node:os'
 import { dirname, join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/host.js'
 import type { GatewayConfig } from '../core/route.js'
-import type { Directory } from '../core/state/directory.js'
-import { createSnapshotSeal, readDirectorySnapshot } from '../core/state/directory-snapshot.js'
-import type { DirectoryFeed } from '../core/state/feed.js'
+import { Directory } from '../core/state/directory.js'
+import { createSnapshotSeal, readDirectorySnapshot, snapshotKeyIds, writeDirectorySnapshot } from '../core/state/directory-snapshot.js'
+import { DirectoryFeed, POLL_MS } from '../core/state/feed.js'
+import { createKeyReader } from '../core/state/key-reader.js'
+import type { KeyRing } from '../core/state/key-ring.js'
 import { keepDirectorySnapshot } from '../core/state/snapshot-keeper.js'
+import { StoreUnavailableError } from '../core/state/store-errors.js'
 import type { NodeStore } from './open-store.js'
+import { SILENT } from './silent-log.js'
 
 const FILE = 'directory.snapshot'
 /** How long one of the processes of a machine is the one that writes. */
 const TURN_MS = 60_000
+/** How long a command waits for a gateway to write it; a gateway does so every 5 s where there is reason to, less often where there are very many keys. */
+const PATIENCE_MS = 30_000
+const AGAIN_MS = 250
 
 /** The last view of the store, on disk. */
 export interface LastView {
@@ -31,7 +39,7 @@ export function createLastView (path: string, { open, ring }: NodeStore, directo
   const seal = createSnapshotSeal(ring)
   const isOurTurn = async (): Promise<boolean> => {
     try {
-      return await open.system.takeLease(`directory snapshot ${hostname()} ${path}`, String(process.pid), TURN_MS) !== null
+      return await open.system.takeLease(turnOf(path), String(process.pid), TURN_MS) !== null
     } catch {
       return false
     }
@@ -44,4 +52,52 @@ export function createLastView (path: string, { open, ring }: NodeStore, directo
     },
     keep: () => keepDirectorySnapshot({ path, directory, feed, seal, log, isOurTurn })
   }
+}
+
+/**
+ * Writes the last view of a store anew where the file that is there was sealed with this key: from the store, since some of what is in it may be sealed with
+ * the key as well. Where a gateway runs it does that itself, and is waited for. False when it has not come to it.
+ */
+export async function freeLastView (path: string, { open, ring }: Pick<NodeStore, 'open' | 'ring'>, keyId: string): Promise<boolean> {
+  const turn = turnOf(path)
+  const holder = `${process.pid} ${keyId}`
+  for (const until = performance.now() + PATIENCE_MS; await isSealedWith(path, keyId);) {
+    if (await open.system.takeLease(turn, holder, TURN_MS) !== null) {
+      try {
+        await writeFromStore(path, open, ring)
+      } finally {
+        await open.system.releaseLease(turn, holder)
+      }
+      return true
+    }
+    if (performance.now() > until) return false
+    await sleep(AGAIN_MS)
+  }
+  return true
+}
+
+async function isSealedWith (path: string, keyId: string): Promise<boolean> {
+  try {
+    return (await snapshotKeyIds(path)).has(keyId)
+  } catch {
+    // What is torn is of no use, with the key or without.
+    return false
+  }
+}
+
+async function writeFromStore (path: string, { system, engine }: NodeStore['open'], ring: KeyRing): Promise<void> {
+  const directory = new Directory(createKeyReader(ring))
+  const feed = new DirectoryFeed({ system, directory, log: SILENT, pollMs: POLL_MS[engine] })
+  try {
+    await feed.start()
+    const { seq, asOf, error } = feed.status
+    if (seq === null || asOf === null) throw new StoreUnavailableError(error ?? 'the store can not be read')
+    await writeDirectorySnapshot(path, { tables: directory.tables, seq, asOf }, createSnapshotSeal(ring))
+  } finally {
+    await feed.stop()
+  }
+}
+
+function turnOf (path: string): string {
+  return `directory snapshot ${hostname()} ${path}`
 }

@@ -1,9 +1,11 @@
+import { existsSync } from 'node:fs'
 import { kindOf, withoutKey } from '../../core/state/key-ring-edit.js'
 import { replaceKeyRingFile } from '../../core/state/key-ring-source.js'
 import { countKeyUse } from '../../core/state/reseal.js'
 import { CommandError } from '../command.js'
 import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
+import { freeLastView, lastViewFile } from '../last-view.js'
 import { visible, type Terminal } from '../terminal.js'
 import type { KeyringFlags } from './places.js'
 import { withKeyringStore, type KeyringStore } from './with-store.js'
@@ -25,6 +27,7 @@ export function retireKey (id: string, flags: RetireFlags, terminal: Terminal): 
         : new CommandError(`${id} is in use for new values`, '`sluice keyring rotate` puts another in use')
     }
     await refuseUsed(id, place)
+    await freeView(id, place)
     if (file === null) {
       if (flags.json === true) terminal.print(JSON.stringify({ ok: true, source: 'environment', id, removed: false }))
       else terminal.print(`nothing in the store needs ${id}: take it out of SLUICE_KEYS, which can not be changed from here`)
@@ -43,6 +46,13 @@ export function retireKey (id: string, flags: RetireFlags, terminal: Terminal): 
     else terminal.print(`${id} is gone from ${visible(file)}`)
     return EXIT.ok
   })
+}
+
+/** The last view of the store on this machine must not be what needs the key: without it a gateway could not start while the store is away. */
+async function freeView (id: string, { state, open, ring }: KeyringStore): Promise<void> {
+  const view = lastViewFile(state)
+  if (!existsSync(view) || await freeLastView(view, { open, ring }, id)) return
+  throw new CommandError(`${view} is sealed with ${id}, and the gateway that writes it has not done so anew`, 'run this again when it has; if it crashed, in a minute')
 }
 
 async function refuseUsed (id: string, { open, ring }: KeyringStore): Promise<void> {

@@ -6,7 +6,7 @@ import { asError } from '../lib/as-error.js'
 import { createSlices } from '../lib/slices.js'
 import { type DirectoryItem, directoryItems } from './directory-items.js'
 import { DirectoryTables } from './directory-tables.js'
-import type { KeyRing } from './key-ring.js'
+import { keyIdOf, type KeyRing } from './key-ring.js'
 import { LOCAL_ACCOUNT, type Sealed } from './records.js'
 
 const FIRST_LINE = 'sluice directory 1'
@@ -15,6 +15,8 @@ const PLACE = { collection: 'directory_snapshot', field: 'piece' }
 
 /** Encrypts and authenticates the pieces of a snapshot. */
 export interface SnapshotSeal {
+  /** The id of the key that seals now. */
+  readonly keyId: string
   /** One line of text. */
   seal (text: string): string
   /** Throws for what `seal` did not give. */
@@ -22,8 +24,9 @@ export interface SnapshotSeal {
 }
 
 /** Seals with a key ring. */
-export function createSnapshotSeal (ring: Pick<KeyRing, 'seal' | 'open'>): SnapshotSeal {
+export function createSnapshotSeal (ring: Pick<KeyRing, 'seal' | 'open' | 'content'>): SnapshotSeal {
   return {
+    get keyId () { return ring.content().encryption.active },
     seal: (text) => ring.seal(LOCAL_ACCOUNT, PLACE, text),
     open: (sealed) => ring.open(LOCAL_ACCOUNT, PLACE, sealed as Sealed)
   }
@@ -105,28 +108,44 @@ export async function readDirectorySnapshot (path: string, seal: SnapshotSeal): 
   }
 }
 
-async function read (path: string, seal: SnapshotSeal): Promise<DirectorySnapshot> {
-  const tables = new DirectoryTables()
-  const slices = createSlices()
+/** The ids of the keys that a snapshot is sealed with; none where there is no snapshot. Rejects with SnapshotError where it is none. */
+export async function snapshotKeyIds (path: string): Promise<ReadonlySet<string>> {
+  const ids = new Set<string>()
+  try {
+    for await (const line of sealedLines(path)) ids.add(keyIdOf(line as Sealed))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw new SnapshotError('unusable', `the snapshot of the store's directory at ${path} can not be used: ${asError(error).message}`, { cause: error })
+  }
+  return ids
+}
+
+async function * sealedLines (path: string): AsyncGenerator<string> {
   const stream = createReadStream(path, { encoding: 'utf8', highWaterMark: 1024 * 1024 })
-  let lines = 0
-  let before: Piece | null = null
-  let head: Piece['head']
+  let first = true
   try {
     for await (const line of createInterface({ input: stream, crlfDelay: Infinity })) {
-      if (lines++ === 0) {
-        if (line !== FIRST_LINE) throw new Error('it is none, or one of another version')
-        continue
-      }
-      const piece = JSON.parse(seal.open(line)) as Piece
-      if (piece.index !== lines - 2 || before?.last === true || (before !== null && before.file !== piece.file)) throw new Error('its pieces do not belong together')
-      for (const [collection, record] of piece.items) tables.put(collection, record as never)
-      head ??= piece.head
-      before = piece
-      if (slices.due()) await slices.next()
+      if (!first) yield line
+      else if (line !== FIRST_LINE) throw new Error('it is none, or one of another version')
+      first = false
     }
   } finally {
     stream.destroy()
+  }
+}
+
+async function read (path: string, seal: SnapshotSeal): Promise<DirectorySnapshot> {
+  const tables = new DirectoryTables()
+  const slices = createSlices()
+  let index = 0
+  let before: Piece | null = null
+  let head: Piece['head']
+  for await (const line of sealedLines(path)) {
+    const piece = JSON.parse(seal.open(line)) as Piece
+    if (piece.index !== index++ || before?.last === true || (before !== null && before.file !== piece.file)) throw new Error('its pieces do not belong together')
+    for (const [collection, record] of piece.items) tables.put(collection, record as never)
+    head ??= piece.head
+    before = piece
+    if (slices.due()) await slices.next()
   }
   if (before?.last !== true || head === undefined) throw new Error('it is torn')
   return { tables, seq: head.seq, asOf: head.asOf }

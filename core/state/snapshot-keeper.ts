@@ -29,7 +29,7 @@ export interface SnapshotKeeperOptions {
  */
 export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Promise<void> {
   const { path, directory, feed, seal, log, isOurTurn, everyMs = EVERY_MS } = options
-  let written: { seq: number, asOf: number } | null = null
+  let written: { seq: number, asOf: number, keyId: string } | null = null
   let failed = false
   const stop = new AbortController()
   let wake: () => void = () => {}
@@ -37,11 +37,13 @@ export function keepDirectorySnapshot (options: SnapshotKeeperOptions): () => Pr
   const write = async (): Promise<void> => {
     const { seq, asOf } = feed.status
     // The numbers first: what changes while it is written may be in it, and is read again from the store.
-    if (seq === null || asOf === null || (written !== null && written.seq === seq && asOf - written.asOf < RENEW_MS)) return
+    const { keyId } = seal
+    // Another key in use: the one that sealed it may be taken out of the ring soon.
+    if (seq === null || asOf === null || (written !== null && written.seq === seq && written.keyId === keyId && asOf - written.asOf < RENEW_MS)) return
     if (isOurTurn !== undefined && !await isOurTurn()) return
     try {
       await writeDirectorySnapshot(path, { tables: directory.tables, seq, asOf }, seal)
-      written = { seq, asOf }
+      written = { seq, asOf, keyId }
       failed = false
     } catch (error) {
       if (!failed) log.warn({ path, error: asError(error).message }, 'the snapshot of the directory can not be written')

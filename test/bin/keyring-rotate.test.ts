@@ -1,10 +1,16 @@
 import { copyFileSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { hostname } from 'node:os'
+import { dirname, join } from 'node:path'
 import { test, type Test } from 'tap'
 import { EXIT } from '../../bin/exit-codes.js'
 import { makeKeyRing } from '../../bin/keyring/make.js'
 import { retireKey } from '../../bin/keyring/retire.js'
 import { advanceRing, rotateKeyRing } from '../../bin/keyring/rotate.js'
+import { Directory } from '../../core/state/directory.js'
+import { createSnapshotSeal, readDirectorySnapshot, snapshotKeyIds, writeDirectorySnapshot } from '../../core/state/directory-snapshot.js'
+import { DirectoryFeed } from '../../core/state/feed.js'
+import { createKeyReader } from '../../core/state/key-reader.js'
+import { SILENT } from '../../bin/silent-log.js'
 import { openDocumentStore } from '../../core/state/document-store.js'
 import { checkKeyRing } from '../../core/state/key-ring-check.js'
 import { withPreparedKey } from '../../core/state/key-ring-edit.js'
@@ -15,7 +21,7 @@ import type { Credential, Sealed } from '../../core/state/records.js'
 import { openSqliteEngine } from '../../core/state/sqlite-engine.js'
 import type { OpenStore } from '../../core/state/store.js'
 import { keepTerminal, type KeptTerminal } from '../fixtures/cli.js'
-import { credential } from '../fixtures/store-records.js'
+import { credential, secret } from '../fixtures/store-records.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
 const PLACE = { collection: 'credentials', field: 'secret' }
@@ -117,6 +123,39 @@ test('keyring retire: refuses a key that values are sealed with, and a pepper un
   t.match(jsonOf(await site.rotate({ resume: true, json: true })), { ok: true, encryption: site.content().encryption.active, resealed: 1 })
   t.equal(site.content().encryption.keys.length, 2, 'no key was added')
   t.equal((await site.retire(before.encryption.active)).code, EXIT.ok)
+})
+
+test('keyring retire: the last view of the store on disk is written anew without the key, by the gateway that runs or by the command', async (t) => {
+  const site = await startSite(t)
+  const view = join(dirname(site.file), 'directory.snapshot')
+  const old = site.content().encryption.active
+  await site.store.store.secrets.insert('acme', secret('TOKEN', { value: site.ring.seal('acme', { collection: 'secrets', field: 'value' }, 'hush') }))
+  const write = async (): Promise<void> => {
+    const directory = new Directory(createKeyReader(site.ring))
+    const feed = new DirectoryFeed({ system: site.store.system, directory, log: SILENT, pollMs: 1_000 })
+    await feed.start()
+    await writeDirectorySnapshot(view, { tables: directory.tables, seq: feed.status.seq ?? 0, asOf: Date.now() }, createSnapshotSeal(site.ring))
+    await feed.stop()
+  }
+  await write()
+  t.same([...await snapshotKeyIds(view)], [old])
+  t.equal((await site.rotate()).code, EXIT.ok)
+  t.same([...await snapshotKeyIds(view)], [old], 'no gateway runs')
+  t.equal((await site.retire(old)).code, EXIT.ok)
+  const { active } = site.content().encryption
+  t.same([...await snapshotKeyIds(view)], [active])
+  const { ring } = loadKeyRing({ text: undefined, file: site.file, make: false })
+  const { tables } = await readDirectorySnapshot(view, createSnapshotSeal(ring))
+  const [kept] = tables.secrets.values()
+  t.equal(ring.open('acme', { collection: 'secrets', field: 'value' }, kept!.value), 'hush', 'what is in it can be opened too')
+
+  t.equal((await site.rotate()).code, EXIT.ok)
+  const turn = `directory snapshot ${hostname()} ${view}`
+  await site.store.system.takeLease(turn, 'a gateway', 60_000)
+  const retiring = site.retire(active)
+  await write()
+  t.equal((await retiring).code, EXIT.ok, 'the gateway was waited for')
+  t.match(await site.store.system.takeLease(turn, 'a gateway', 60_000), { holder: 'a gateway' }, 'its turn was not taken')
 })
 
 test('keyring rotate: a key can be prepared first, and a second command waits for its turn', async (t) => {

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'tap'
 import { Directory } from '../../../core/state/directory.js'
 import { directoryItems } from '../../../core/state/directory-items.js'
-import { createSnapshotSeal, readDirectorySnapshot, type SnapshotSeal, SnapshotError, writeDirectorySnapshot } from '../../../core/state/directory-snapshot.js'
+import { createSnapshotSeal, readDirectorySnapshot, type SnapshotSeal, SnapshotError, snapshotKeyIds, writeDirectorySnapshot } from '../../../core/state/directory-snapshot.js'
 import type { FeedStatus } from '../../../core/state/feed.js'
 import { createKeyRing } from '../../../core/state/key-ring.js'
 import { keepDirectorySnapshot } from '../../../core/state/snapshot-keeper.js'
@@ -138,6 +138,29 @@ test('snapshot-keeper: writes what changed, not what did not, and once more at t
   feed.status = { ...feed.status, seq: 9 }
   await stop()
   t.equal((await readDirectorySnapshot(path, seal)).seq, 9)
+})
+
+test('snapshot-keeper: writes anew when another key is in use, although nothing changed', async (t) => {
+  const path = join(tempDir(t), 'directory.snapshot')
+  const keys = ['k1', 'k2'].map((id) => ({ id, createdAt: '2026-01-01T00:00:00.000Z', key: createSecretKey(randomBytes(32)) }))
+  let content = { encryption: { active: 'k1', keys }, peppers: { active: 'k1', keys } }
+  const seal = createSnapshotSeal(createKeyRing(() => content))
+  const feed = { status: { state: 'fresh', asOf: NOW, seq: 7, error: null } as const }
+  const log = { debug () {}, info () {}, warn () {}, error () {} }
+  t.same([...await snapshotKeyIds(path)], [], 'there is none')
+  const stop = keepDirectorySnapshot({ path, directory: filled(1), feed, seal, log, everyMs: 5 })
+  const sealedWith = async (id: string): Promise<void> => {
+    while (!(await snapshotKeyIds(path)).has(id)) await new Promise((resolve) => { setTimeout(resolve, 2) })
+  }
+  await sealedWith('k1')
+  content = { ...content, encryption: { active: 'k2', keys } }
+  await sealedWith('k2')
+  await stop()
+  t.same([...await snapshotKeyIds(path)], ['k2'])
+  const without = { encryption: { active: 'k2', keys: keys.slice(1) }, peppers: content.peppers }
+  t.equal((await readDirectorySnapshot(path, createSnapshotSeal(createKeyRing(() => without)))).seq, 7, 'the old key can go')
+  writeFileSync(path, 'something else')
+  await t.rejects(snapshotKeyIds(path), { name: 'SnapshotError', reason: 'unusable' })
 })
 
 test('snapshot-keeper: tells once that it can not write, and goes on trying', async (t) => {
