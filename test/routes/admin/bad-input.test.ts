@@ -29,7 +29,7 @@ const VALUES: readonly unknown[] = [
 const IDS = ['%24ne', '%7B%22%24ne%22%3Anull%7D', '[object Object]', '__proto__', 'constructor', '..%2Faccounts', '%00', 'a%00b', '%ff', '%F0%9F%92%A5', '%27%20OR%201%3D1', '*', '%2a', '.', 'x'.repeat(2_000), '$where', 'a.b', '%5E(a%2B)%2B%24', 'true', 'null', '0']
 const QUERIES = ['id[$gt]=', 'customer_id[$ne]=x', 'customer_id[]=x', 'customer_id.$ne=x', '$where=1', 'filter={"$ne":1}', 'sort=$natural', 'sort=__proto__', 'sort=metadata.a', 'fields=digest', 'fields=$where', 'search=%00', 'perPage[$gt]=1', 'cursor[$gt]=', 'page=1e9', 'page=9999999999999', 'customer_id=a&customer_id=b', '__proto__[a]=1', 'constructor.prototype.a=1']
 /** Searched for as they are. */
-const SEARCHES = ['.*', '^(a+)+$', '(a|a)*b', '$where', '%', '_', '\\', '[', '\'; DROP TABLE documents; --', '*', '{"$ne":null}']
+const SEARCHES = ['.*', '^(a+)+$', '(a|a)*b', '$where', '%', 'o_-acme', 'o%acme', '\\', '[', '\'; DROP TABLE documents; --', '*', '{"$ne":null}']
 
 async function everything ({ system }: OpenStore): Promise<string> {
   const kept: unknown[] = []

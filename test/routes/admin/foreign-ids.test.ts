@@ -19,10 +19,18 @@ function kept ({ engine }: AdminApiFixture, account: string): string {
   return JSON.stringify((Object.keys(ID_FIELDS) as CollectionName[]).flatMap((name) => [...engine.documents(name)].filter(([, { customerId }]) => customerId === account)))
 }
 
-/** The requests of a walk through one operation: one for each scope that it has. */
+/** The requests of a walk through one operation: one for each scope that it has, and for each item of a list of things to do, which must not be in each other's way. */
 function requestsFor (operation: typeof OPERATIONS[number], world: World): WalkRequest[] {
   const scopes = (operation.body?.properties['scope'] as { enum?: string[] } | undefined)?.enum ?? ['account']
-  return scopes.map((scope) => requestFor(operation, world, scope))
+  return scopes.flatMap((scope) => {
+    const request = requestFor(operation, world, scope)
+    const { items } = (request.body ?? {}) as { items?: unknown[] }
+    if (!Array.isArray(items)) return [request]
+    return items.map((item, index) => ({
+      ...request, body: { ...request.body as object, items: [item] },
+      references: request.references.flatMap((one) => one.name.startsWith(`items.${index}.`) ? [{ ...one, name: one.name.replace(/^items\.\d+/, 'items.0') }] : [])
+    }))
+  })
 }
 
 test('foreign ids: in every place of every operation, another account\'s id is answered like a missing one, and nothing of it is shown or changed', async (t) => {
