@@ -8,6 +8,7 @@ import type { DomainWatch } from './domain-watch.js'
 import type { NodeStore } from './open-store.js'
 import { createStatePorts } from './state-ports.js'
 import { watchStore, type StoreHealth } from './store-health.js'
+import { systemView, type ShownStatus } from './system-view.js'
 
 /** What the admin port is told by who opens it. */
 export interface AdminPortOptions {
@@ -29,6 +30,17 @@ export interface AdminPortOptions {
 export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): Promise<{ url: string, close (): Promise<void> }> {
   const { host, version, config: { file, environment }, store, domains } = options
   const watch = store === null ? null : await watchStore(store.open)
+  const shownStatus = (workers: readonly NodeStatus[]): ShownStatus => ({
+    version,
+    node: process.version,
+    pid: process.pid,
+    ready: fleet.notReady().length === 0,
+    uptimeSeconds: Math.round(process.uptime()),
+    config: { file, environment },
+    listeners: fleet.listeners,
+    lastReload: shownReload(worstReload(workers)),
+    workers: workers.map((worker) => ({ ...worker, lastReload: shownReload(worker.lastReload), store: shownStore(worker.store) }))
+  })
   const app = buildAdmin({
     token: options.token,
     logger: options.log,
@@ -39,21 +51,7 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
       const degraded = watch === null ? 'there is no store' : watch.health.ok ? null : 'the store does not answer'
       return { ready: reasons.length === 0, reasons, degraded: degraded === null ? [] : [degraded] }
     },
-    status: async () => {
-      const workers = await fleet.status()
-      return {
-        version,
-        node: process.version,
-        pid: process.pid,
-        ready: fleet.notReady().length === 0,
-        uptimeSeconds: Math.round(process.uptime()),
-        config: { file, environment },
-        listeners: fleet.listeners,
-        lastReload: shownReload(worstReload(workers)),
-        dependencies: { store: watch === null ? null : shownHealth(watch.health) },
-        workers: workers.map((worker) => ({ ...worker, lastReload: shownReload(worker.lastReload), store: shownStore(worker.store) }))
-      }
-    },
+    status: async () => ({ ...shownStatus(await fleet.status()), dependencies: { store: watch === null ? null : shownHealth(watch.health) } }),
     config: () => fleet.describe(),
     reload: () => fleet.reload(),
     metrics: async () => renderMetrics([...await fleet.metrics(), ...domains === null ? [] : [domains.metrics()]]),
@@ -63,6 +61,10 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
         store,
         root: () => fleet.serving().root,
         domains,
+        system: async () => {
+          const workers = await fleet.status()
+          return await systemView({ status: shownStatus(workers), workers, health: watch === null ? {} : shownHealth(watch.health), store, root: fleet.serving().root })
+        },
         declaredHosts: async () => fleet.serving().hosts,
         declared: () => fleet.serving().declared,
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null

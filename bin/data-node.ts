@@ -74,6 +74,10 @@ export interface StoreStatus {
   /** When nothing newer was last found in it, in milliseconds since 1970; null = never. */
   readonly asOf: number | null
   readonly error: string | null
+  /** The newest change that was taken over; null = nothing was read yet. */
+  readonly seq: number | null
+  /** How many records of each kind its view holds. */
+  readonly holds: Readonly<Record<string, number>>
   /** How many of its projects are served. */
   readonly projects: number
   readonly refused: readonly RefusedProject[]
@@ -210,8 +214,8 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     get ready () { return ready },
     get store () {
       if (followed === null) return null
-      const { status: { state, asOf, error }, engine } = followed
-      return { engine, state, asOf, error, projects: live.projects?.built.size ?? 0, refused: live.projects?.refused ?? [] }
+      const { status: { state, asOf, error, seq }, engine, directory } = followed
+      return { engine, state, asOf, error, seq, holds: directory.tables.sizes, projects: live.projects?.built.size ?? 0, refused: live.projects?.refused ?? [] }
     },
     listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
     reload,

@@ -7,6 +7,7 @@ import { createChallenge } from '../core/state/domain-proof.js'
 import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
 import type { DeclaredProject, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
+import type { SystemView } from '../routes/admin/system-view.js'
 import { createKeyMaker, randomId } from './key-maker.js'
 import type { DomainWatch } from './domain-watch.js'
 import { openSecrets } from './open-secrets.js'
@@ -22,13 +23,14 @@ export interface StatePortsOptions {
   /** The projects that files declare. */
   declared (): readonly DeclaredProject[]
   readonly domains: DomainWatch
+  system (): Promise<SystemView>
   declaredHosts (): Promise<readonly string[]>
   /** The address of the data port. */
   dataUrl (): string | null
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, domains, declaredHosts, dataUrl }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, domains, declaredHosts, dataUrl, system }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -45,6 +47,7 @@ export function createStatePorts ({ store, root, declared, domains, declaredHost
     authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
     domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts },
+    system,
     declaredProjects: async () => declared()
   }
 }

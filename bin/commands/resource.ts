@@ -10,6 +10,7 @@ import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
 import type { Terminal } from '../terminal.js'
 import { addBulk } from './bulk.js'
+import { addStatus } from './status.js'
 
 interface Flags extends AdminFlags, SecretValueFlags {
   readonly yes?: boolean
@@ -26,8 +27,7 @@ Exit codes: 0 done · 1 refused, or nobody answers · 2 called wrongly`
 /** Adds the commands that work over the admin API: `sluice project list`, `sluice key create …`. */
 export function addResources (program: Command, terminal: Terminal): void {
   for (const resource of RESOURCES) addResource(program.command(resource.name).description(resource.description).addHelpText('after', HELP), resource, terminal)
-  flags(program.command('status')).description('how a running gateway is').addHelpText('after', HELP)
-    .action((options: Flags) => run(terminal, options, async (connection) => { show(await callAdmin(connection, { method: 'GET', path: '/status' }), options, terminal) }))
+  addStatus(program, HELP, terminal)
 }
 
 function addResource (group: Command, resource: Resource, terminal: Terminal): void {

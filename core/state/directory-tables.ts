@@ -44,6 +44,11 @@ export class DirectoryTables {
   /** Told the id of every project of which something changed that what is served is made of. */
   onProject: (projectId: string) => void = () => {}
 
+  /** How many of each it holds; those too that others only refer to. */
+  get sizes (): Readonly<Record<DirectoryCollection, number>> {
+    return Object.fromEntries(DIRECTORY_COLLECTIONS.map((name) => [name, this[name].size])) as Record<DirectoryCollection, number>
+  }
+
   /** Takes a record over, new or changed. */
   put<C extends DirectoryCollection> (collection: C, record: DirectorySources[C]): void {
     (this.#puts[collection] as (record: unknown) => void)(record)

@@ -36,7 +36,8 @@ export interface DocumentEngine {
   /** `customerId` null crosses tenants, as in Find. */
   get (collection: CollectionName, customerId: string | null, id: string): Promise<KeptDocument | null>
   find (collection: CollectionName, find: Find): Promise<KeptDocument[]>
-  count (collection: CollectionName, customerId: string | null, filter: Find['filter']): Promise<number>
+  /** With `most`, counts no further than to that. */
+  count (collection: CollectionName, customerId: string | null, filter: Find['filter'], most?: number): Promise<number>
   /** Replaces the document of this id and tenant while its revision is `rev`. `stale` = it is another, or there is none; else what is taken of `unique`, or null. */
   replace (collection: CollectionName, rev: number, document: StoredDocument): Promise<Refusal | null>
   /** Inserts documents that belong to several collections, in one go: for each, what `insert` gives. When it rejects, some may be kept. */

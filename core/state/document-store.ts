@@ -125,7 +125,7 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
       const found = await engine.find(collection, { customerId: null, ...findOf(collection, query) })
       return found.map(({ record }) => record as unknown as Records[C])
     },
-    count: async (collection, filter) => engine.count(collection, null, findOf(collection, { filter, limit: 1 }).filter),
+    count: async (collection, filter, most) => engine.count(collection, null, findOf(collection, { filter, limit: 1 }).filter, most),
     latestSeq: () => engine.latestSeq(),
     async changesSince (seq, limit) {
       const changed = await engine.changesSince(seq, limit)

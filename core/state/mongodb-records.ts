@@ -99,8 +99,8 @@ export function createRecords ({ collections: { records }, bounded, timeoutMs, r
       return found.map(fromRecordDocument)
     }),
 
-    count: (collection, customerId, filter) => bounded(() =>
-      records.countDocuments(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, readPreference: reportsFrom }))
+    count: (collection, customerId, filter, most) => bounded(() =>
+      records.countDocuments(queryOf(collection, customerId, filter) as Filter<RecordDocument>, { maxTimeMS, readPreference: reportsFrom, ...(most === undefined ? {} : { limit: most }) }))
   }
 }
 

@@ -154,9 +154,10 @@ function documents (connection: SqliteConnection, signal: () => void): Documents
       return connection.rows<Row>(`SELECT ${DOCUMENT} FROM ${text}`, ...values).map(documentOf)
     }),
 
-    count: (collection, customerId, filter) => connection.read(() => {
+    count: (collection, customerId, filter, most) => connection.read(() => {
       const { text, values } = whereSql(collection, customerId, filter)
-      return connection.row<{ count: number }>(`SELECT count(*) AS count FROM ${text}`, ...values)?.count ?? 0
+      const counted = most === undefined ? { text, values } : { text: `(SELECT 1 FROM ${text} LIMIT ?)`, values: [...values, most] }
+      return connection.row<{ count: number }>(`SELECT count(*) AS count FROM ${counted.text}`, ...counted.values)?.count ?? 0
     }),
 
     async * readAll (collection, batch) {

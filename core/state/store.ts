@@ -119,7 +119,8 @@ export interface SystemStore {
   find<C extends CollectionName> (collection: C, id: string): Promise<Records[C] | null>
   /** As `Collection.list`, over all tenants: for operators. */
   list<C extends CollectionName> (collection: C, query: Query<Records[C]>): Promise<Records[C][]>
-  count<C extends CollectionName> (collection: C, filter?: Filter<Records[C]>): Promise<number>
+  /** With `most`, counts no further than to that: it costs what it counts. */
+  count<C extends CollectionName> (collection: C, filter?: Filter<Records[C]>, most?: number): Promise<number>
   /** The sequence number of the newest change. */
   latestSeq (): Promise<number>
   /**

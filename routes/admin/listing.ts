@@ -32,7 +32,8 @@ export interface Pagination {
 }
 
 const DEFAULT_PER_PAGE = 20
-const MOST_PER_PAGE = 100
+/** How many records a page may have. */
+export const MOST_PER_PAGE = 100
 const MOST_VALUES = 50
 
 const PAGINATION = Type.Object({

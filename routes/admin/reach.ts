@@ -1,15 +1,14 @@
 import { GatewayError } from '../../core/errors.js'
 import type { CollectionName, RecordBase, Records } from '../../core/state/records.js'
 import type { Collection, Filter, Query } from '../../core/state/store.js'
-import type { Principal } from './roles.js'
+import { OPERATORS_ACCOUNT, type Principal } from './roles.js'
 import type { StatePorts } from './state-ports.js'
 import { invalidRequest } from './validation.js'
 
 /** A collection that tenants have. */
 export type TenantCollection = Exclude<CollectionName, 'audit_records'>
 
-/** The account of what operators make without naming one: also that of the files. */
-export const OPERATORS_ACCOUNT = 'local'
+export { OPERATORS_ACCOUNT }
 
 // What no id looks like is no id of the store's: it is answered like a missing one, and never asked for.
 const ID = /^[a-z0-9][a-z0-9_-]{0,99}$/i

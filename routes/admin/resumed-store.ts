@@ -1,5 +1,6 @@
 import { GatewayError } from '../../core/errors.js'
 import type { Store } from '../../core/state/store.js'
+import type { TenantCollection } from './reach.js'
 
 type Fields = Readonly<Record<string, unknown>>
 
@@ -13,8 +14,8 @@ interface AnyCollection {
 /** The field with the id, of what requests make. */
 const ID_FIELDS = {
   accounts: 'customer_id', projects: 'project_id', domains: 'domain_id', users: 'user_id', teams: 'team_id', memberships: 'membership_id', consumers: 'consumer_id',
-  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', admin_tokens: 'token_id', config_versions: 'config_version_id'
-} as const
+  credentials: 'credential_id', plans: 'plan_id', subscriptions: 'subscription_id', secrets: 'secret_id', admin_tokens: 'token_id', config_versions: 'config_version_id'
+} as const satisfies Record<TenantCollection, string>
 
 /**
  * The store for a request that is taken up again: a record that the attempt before made already is found in place of being made twice. It is

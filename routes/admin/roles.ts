@@ -16,7 +16,12 @@ export interface Principal {
 export interface Grant {
   readonly roles: readonly Role[]
   readonly inOneProject: boolean
+  /** Roles that may beside these, where the token is of the operators' own account. */
+  readonly ofOperators?: readonly Role[]
 }
+
+/** The account of what operators make without naming one: also that of the files. */
+export const OPERATORS_ACCOUNT = 'local'
 
 const EVERYBODY: readonly Role[] = ['operator', 'owner', 'admin', 'developer', 'auditor']
 const WORKERS: readonly Role[] = ['operator', 'owner', 'admin', 'developer']
@@ -26,6 +31,7 @@ const WATCHERS: readonly Role[] = ['operator', 'owner', 'admin', 'auditor']
 /** Who may do what. docs/roles.md shows it, and its test tries each cell. */
 export const GRANTS = {
   'system': { roles: ['operator'], inOneProject: false },
+  'system:read': { roles: ['operator'], inOneProject: false, ofOperators: ['auditor'] },
   'accounts:read': { roles: EVERYBODY, inOneProject: false },
   'accounts:create': { roles: ['operator'], inOneProject: false },
   'accounts:update': { roles: ['operator', 'owner'], inOneProject: false },
@@ -61,9 +67,9 @@ export type Permission = keyof typeof GRANTS
 export const OPERATOR: Principal = { actor: 'operator', role: 'operator', customerId: null, projectId: null }
 
 /** Whether somebody may do this at all; to what, the account and the project of the principal say. */
-export function mayDo ({ role, projectId }: Principal, permission: Permission): boolean {
-  const { roles, inOneProject }: Grant = GRANTS[permission]
-  return roles.includes(role) && (projectId === null || inOneProject)
+export function mayDo ({ role, customerId, projectId }: Principal, permission: Permission): boolean {
+  const { roles, inOneProject, ofOperators = [] }: Grant = GRANTS[permission]
+  return (roles.includes(role) || (customerId === OPERATORS_ACCOUNT && ofOperators.includes(role))) && (projectId === null || inOneProject)
 }
 
 /** Whether somebody may give this role to others: none that can do more. */

@@ -2,6 +2,7 @@ import type { Finding } from '../../core/errors.js'
 import type { ProofOutcome } from '../../core/state/domain-proof.js'
 import type { Domain, Project, Sealed } from '../../core/state/records.js'
 import type { OpenStore } from '../../core/state/store.js'
+import type { SystemView } from './system-view.js'
 
 /** A key or token that was just made: the text goes to who asked for it and nowhere else. */
 export interface NewKey {
@@ -96,6 +97,8 @@ export interface StatePorts {
   /** What speaks against a tenant's target (it may lead inside), as one sentence, or null. Operators' targets are not asked about. */
   refuseTarget (url: URL): Promise<string | null>
   readonly domains: DomainPorts
+  /** The gateway as a whole; what the store can not tell now is null in it. */
+  system (): Promise<SystemView>
   /** The projects that files declare, as they serve now. */
   declaredProjects (): Promise<readonly DeclaredProject[]>
 }

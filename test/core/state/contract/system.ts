@@ -210,6 +210,7 @@ export function coordination (contract: Register): void {
     t.same((await system.list('consumers', { sort: [{ field: 'name' }], limit: 10 })).map(({ consumer_id: id }) => id), ['c2', 'c1'])
     t.same((await system.list('consumers', { filter: { customer_id: { eq: 'acme' } }, limit: 10 })).map(({ consumer_id: id }) => id), ['c1'])
     t.equal(await system.count('consumers'), 2)
+    t.same([await system.count('consumers', {}, 1), await system.count('consumers', {}, 3), await system.count('consumers', { name: { eq: 'a' } }, 2)], [1, 2, 1], 'no further than asked')
     t.equal(await system.count('consumers', { name: { eq: 'a' } }), 1)
     await t.rejects(system.list('consumers', { filter: { ['$where' as 'name']: { eq: 'a' } }, limit: 1 }), { name: 'InvalidValueError' })
     await store.consumers.remove('other', 'c2')
