@@ -29,7 +29,7 @@ export interface Serving {
   readonly root: GatewayConfig
   /** The projects that they declare. */
   readonly declared: readonly DeclaredProject[]
-  /** The hosts of those, `*.suffix` too. */
+  /** The hosts of those and of their routes, `*.suffix` too. */
   readonly hosts: readonly string[]
 }
 

@@ -25,7 +25,7 @@ export function servingOf ({ root, gateway }: DataNode): Serving {
     const [upstream, second] = Object.values(config.upstreams)
     return { project_id: name, target_url: second === undefined ? upstream?.targets[0]?.url ?? null : null }
   })
-  return { root, declared, hosts: projects.flatMap(({ config }) => config.hosts) }
+  return { root, declared, hosts: [...new Set(projects.flatMap(({ config: { hosts, routes } }) => [...hosts, ...routes.flatMap(({ match }) => match.hosts ?? [])]))] }
 }
 
 /** What a data node says of itself. */

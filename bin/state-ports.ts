@@ -1,6 +1,7 @@
 import { lookup } from 'node:dns/promises'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { findSecretUse } from '../core/config/secret-use.js'
+import { isAtOrBelow } from '../core/lib/domain-name.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import type { GatewayConfig } from '../core/route.js'
 import { createChallenge } from '../core/state/domain-proof.js'
@@ -58,7 +59,7 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
   const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<ProjectConfigSurroundings> => {
     const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
     const [own, ofAccount] = await Promise.all([projectId, null].map((id) => store.secrets.list(customerId, { filter: { project_id: { eq: id } }, limit: 1_000 })))
-    return { root: root(), domains: domains.map(({ name }) => name), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
+    return { root: root(), domains: domains.map(({ name }) => name).filter((name) => !isAtOrBelow(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
   }
   const load = async () => await import('./project-configs.js')
   return {

@@ -4,6 +4,7 @@ import { challengeNameOf } from '../../core/lib/domain-name.js'
 import type { Domain } from '../../core/state/records.js'
 import { readClaim, refuseReserved } from './claimable.js'
 import { checkIfMatch } from './entity-tag.js'
+import { limitLookUps } from './look-up-limit.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
 import { CUSTOMER_ID, listOf, NO_FIELDS, newId, resourceOperations, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
 import type { StatePorts } from './state-ports.js'
@@ -72,7 +73,7 @@ export const DOMAIN_OPERATIONS: readonly Operation[] = [
       checkIfMatch(ifMatch, before.rev)
       // A file may have declared the name since it was claimed.
       await refuseReserved(before.name, state.domains)
-      const { outcome, next } = await state.domains.look(before)
+      const { outcome, next } = await limitLookUps(state.domains, before.customer_id, () => state.domains.look(before))
       const planned = { customerId: before.customer_id, targetId: before.domain_id, before, after: next }
       return shown(state, await change(planned, async () => {
         if (outcome === 'proven') return await verify(call, next)

@@ -16,9 +16,9 @@ const PROJECTS = [
   compiled('file', { hosts: ['file.example', '*.files.example'] }), compiled('rest', {})
 ]
 
-function read (target: string, host = '127.0.0.1', projectPaths: string | null = '/p', headers: Record<string, string> = {}): { project: string | null, path: string, prefix: string, told: string | undefined } | null {
+function read (target: string, host = '127.0.0.1', projectPaths: string | null = '/p', headers: Record<string, string> = {}, keepsSlashes = false): { project: string | null, path: string, prefix: string, told: string | undefined } | null {
   const hosts = buildHostIndex(PROJECTS.map((project) => ({ name: project.name, hosts: project.config.hosts, basePath: project.config.basePath, value: project })))
-  const found = readProjectPath({ root: { projectPaths } as GatewayConfig, hosts, projects: new Map(PROJECTS.map((project) => [project.name, project])) }, createMemoryRequest({ target, host, headers }))
+  const found = readProjectPath({ root: { projectPaths } as GatewayConfig, hosts, projects: new Map(PROJECTS.map((project) => [project.name, project])) }, { ...createMemoryRequest({ target, host, headers }), ...keepsSlashes ? { path: target } : {} })
   return found === null ? null : { project: found.project?.name ?? null, path: found.request.path, prefix: found.prefix, told: found.request.headers.get('x-forwarded-prefix') }
 }
 
@@ -28,6 +28,8 @@ test('project paths: the prefix and the project are taken off, and told to the u
   t.same(read('/p/shop/'), { project: 'shop', path: '/', prefix: '/p/shop', told: '/p/shop' })
   t.match(read('/deep/er/shop/a', 'x.example', '/deep/er'), { project: 'shop', path: '/a', prefix: '/deep/er/shop' })
   t.match(read('/p/v1/v1/a'), { project: 'v1', path: '/v1/a' })
+  t.match(read('/p/shop//evil.example/a', 'x.example', '/p', {}, true), { project: 'shop', path: '/evil.example/a', prefix: '/p/shop' }, 'also where repeated slashes are kept')
+  t.match(read('/p//shop/a', 'x.example', '/p', {}, true), { project: null })
   t.match(read('/p/shop/a', 'x.example', '/p', { 'x-forwarded-prefix': '/outer/' }), { told: '/outer/p/shop' })
   t.end()
 })

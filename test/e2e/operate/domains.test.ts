@@ -26,9 +26,7 @@ interface Site {
   until (host: string, wanted: string): Promise<number>
 }
 
-const WORKERS = 2
-
-async function startSite (t: Test): Promise<Site> {
+async function startSite (t: Test, workers: number): Promise<Site> {
   const dns = await startDnsServer(t)
   const directory = t.testdir({
     'gateway.yaml': `
@@ -41,9 +39,11 @@ projects:
   declared:
     hosts: [ declared.example, "*.files.example" ]
     routes: [ { match: { path: "/*" }, plugins: [ { respond: { body: declared } } ] } ]
+  rest:
+    routes: [ { match: { path: "/*", hosts: [ route.example ] }, plugins: [ { respond: { body: declared } } ] } ]
 `
   })
-  const sluice = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`, '--workers', String(WORKERS), '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+  const sluice = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`, '--workers', String(workers), '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const port = await sluice.port('data')
   const url = `http://127.0.0.1:${await sluice.port('admin')}`
   const site: Site = {
@@ -62,7 +62,7 @@ projects:
       const startedAt = performance.now()
       let since = startedAt
       // Workers take connections in turn: so many in a row are asked of all of them.
-      for (let row = 0; row < 4 * WORKERS;) {
+      for (let row = 0; row < 4 * workers;) {
         const askedAt = performance.now()
         if (await site.served(host) !== wanted) row = 0
         else if (++row === 1) since = askedAt
@@ -80,7 +80,7 @@ async function addProject ({ admin }: Site, id: string): Promise<void> {
 }
 
 test('domains: one is served when its record is found, not before, and not any more when that is gone for 72 hours', async (t) => {
-  const site = await startSite(t)
+  const site = await startSite(t, 2)
   const { dns } = site
   await addProject(site, 'shop')
   await site.until('shop.gate.example', 'shop')
@@ -125,12 +125,13 @@ test('domains: one is served when its record is found, not before, and not any m
 })
 
 test('domains: of two projects that verify one name at once one is served, and a name goes before a wildcard', async (t) => {
-  const site = await startSite(t)
+  const site = await startSite(t, 1)
   const claims: { domain_id: string, challenge: { name: string, value: string } }[] = []
   for (const id of ['one', 'two']) {
     await addProject(site, id)
     claims.push((await site.admin('POST', '/admin/domains', { name: 'shop.example', project_id: id })).body as unknown as typeof claims[0])
   }
+  for (const name of ['declared.example', 'a.files.example', 'route.example']) t.equal((await site.admin('POST', '/admin/domains', { name, project_id: 'one' })).status, 400, name)
   site.dns.records.set('_sluice-challenge.shop.example', { txt: claims.map(({ challenge }) => challenge.value) })
   const answers = await Promise.all(claims.map(({ domain_id: id }) => site.admin('POST', `/admin/domains/${id}/verify`)))
   t.same(answers.map(({ status }) => status).sort(), [200, 409])

@@ -187,3 +187,25 @@ test('domains: verify asks the DNS: pieces of a record are joined, aliases follo
   t.match((await verify()).body, { status: 'verified' })
   t.ok(dns.asked.includes(`TXT ${name}`))
 })
+
+test('domains: one account can not have the DNS asked without end, and is not in the way of another', async (t) => {
+  const answers: (() => void)[] = []
+  const api = await openAdminApi(t, {}, async () => { await new Promise<void>((resolve) => { answers.push(resolve) }); return { outcome: 'missing' } })
+  await project(api, 'one', 'acme')
+  await project(api, 'two', 'umbrella')
+  const [mine, theirs] = [await claim(api, 'shop.example', 'one'), await claim(api, 'shop.example', 'two')]
+  const verify = ({ domain_id: id }: Shown): Promise<AdminAnswer> => api.ask('POST', `/admin/domains/${id}/verify`)
+  const waiting = Array.from({ length: 8 }, () => verify(mine))
+  while (answers.length < 8) await new Promise((resolve) => { setImmediate(resolve) })
+  const refused = await verify(mine)
+  t.match(refused.body.error, { code: 'RATE_LIMIT_EXCEEDED', details: { reason: 'too_many_look_ups' } })
+  t.equal(refused.headers.get('retry-after'), '5')
+  const other = verify(theirs)
+  while (answers.length < 9) await new Promise((resolve) => { setImmediate(resolve) })
+  let served = 0
+  const serve = setInterval(() => { while (served < answers.length) answers[served++]?.() }, 5)
+  t.teardown(() => { clearInterval(serve) })
+  t.equal((await other).status, 409)
+  for (const { status } of await Promise.all(waiting)) t.equal(status, 409)
+  t.equal((await verify(mine)).body.error.details['reason'], 'challenge_not_found', 'and then it may again')
+})
