@@ -56,7 +56,7 @@ test('isolation: every id of one account, in every operation, answers another ac
   }
   t.ok(tried >= 35, `${tried} operations`)
 
-  for (const { url } of OPERATIONS.filter(({ method, url }) => method === 'GET' && !url.includes(':') && url !== '/admin/audit/verify')) {
+  for (const { url } of OPERATIONS.filter(({ method, url }) => method === 'GET' && !url.includes(':') && !['/admin/audit/verify', '/admin/system'].includes(url))) {
     for (const query of ['', '?customer_id=acme', '?customer_id=acme,umbrella', '?perPage=100&cursor=']) {
       const { status, text } = await ask('GET', url + query, { token: stranger })
       if (status === 200) t.notOk(/"customer_id":"acme"|-of-acme|_OF_acme/.test(text), `${url}${query} shows nothing of theirs`)
