@@ -5,8 +5,8 @@ import { connect, type Socket } from 'node:net'
 export interface PacedTarget {
   host: string
   port: number
-  /** The whole request, head and body. */
-  request: string
+  /** The whole request, head and body; a function gives that of the n-th, from 0. */
+  request: string | ((n: number) => string)
 }
 
 /** What a paced load saw. */
@@ -56,7 +56,7 @@ export function createPacedLoad (target: PacedTarget, connections: number): Pace
         const tick = (): void => {
           const elapsed = performance.now() - start
           const due = Math.min(elapsed, ms) * perSecond / 1000
-          for (; samples.sent < due; samples.sent++) (free.shift() ?? open()).send(settle)
+          for (; samples.sent < due; samples.sent++) (free.shift() ?? open()).send(typeof target.request === 'string' ? target.request : target.request(samples.sent), settle)
           if (elapsed < ms) { setTimeout(tick, 1); return }
           sending = false
           if (answered === samples.sent) resolve(samples)
@@ -73,7 +73,6 @@ type Settle = (problem: string | null, latencyMs: number) => void
 /** One kept-alive connection that takes a request at a time and reads answers of a known length. */
 class Connection {
   private readonly socket: Socket
-  private readonly target: PacedTarget
   private readonly onFree: () => void
   private settle: Settle | null = null
   private sentAt = 0
@@ -81,7 +80,6 @@ class Connection {
   private wanted = -1
 
   constructor (target: PacedTarget, onFree: () => void, onGone: () => void) {
-    this.target = target
     this.onFree = onFree
     this.socket = connect({ host: target.host, port: target.port, noDelay: true })
     this.socket.setEncoding('latin1')
@@ -90,12 +88,12 @@ class Connection {
     this.socket.on('close', () => { this.answer('the connection was closed'); onGone() })
   }
 
-  send (settle: Settle): void {
+  send (request: string, settle: Settle): void {
     this.settle = settle
     this.received = ''
     this.wanted = -1
     this.sentAt = performance.now()
-    this.socket.write(this.target.request, 'latin1')
+    this.socket.write(request, 'latin1')
   }
 
   close (): void { this.socket.destroy() }
