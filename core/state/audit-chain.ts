@@ -2,7 +2,7 @@ import { entryBehind, NO_ENTRIES, type ChainHead } from './audit-entry.js'
 import type { DocumentEngine, Refusal, Write } from './document-engine.js'
 import { plainRecord } from './record-values.js'
 import type { AuditRecord } from './records.js'
-import type { AuditTrail, NewAuditRecord, PlannedWrite } from './store.js'
+import type { AuditTrail, NewAuditRecord, WritesAlone } from './store.js'
 import { StoreUnavailableError } from './store-errors.js'
 import { writeInTurn } from './write-in-turn.js'
 
@@ -16,7 +16,7 @@ const MOST_TOGETHER = 16
 interface Job {
   readonly customerId: string
   readonly first: NewAuditRecord
-  readonly change: PlannedWrite<unknown> | null
+  readonly change: WritesAlone | null
   readonly last: NewAuditRecord | null
   /** `refused` null = all of it is there. */
   readonly resolve: (first: AuditRecord, refused: Error | null) => void
@@ -111,7 +111,7 @@ export function createAuditChain (engine: DocumentEngine, now: () => number): Pi
     if (!running) void run()
   }
 
-  const appendAround = async (customerId: string, intent: NewAuditRecord, change: PlannedWrite<unknown>, outcome: NewAuditRecord): Promise<Error | null> => {
+  const appendAround = async (customerId: string, intent: NewAuditRecord, change: WritesAlone, outcome: NewAuditRecord): Promise<Error | null> => {
     const [first, last] = [plainRecord(COLLECTION, intent), plainRecord(COLLECTION, outcome)]
     return await new Promise((resolve, reject) => { add({ customerId, first, change, last, resolve: (_first, refused) => { resolve(refused) }, reject }) })
   }

@@ -20,7 +20,8 @@ export type Filter<T> = { readonly [F in keyof T & string]?: Condition }
  * commit with them (`AuditTrail.appendAround`).
  */
 export interface PlannedWrite<T> {
-  readonly writes: readonly Write[]
+  /** Null = it is more than writes, and `make` alone can do it. */
+  readonly writes: readonly Write[] | null
   /** The record as it is kept once all of them are made. */
   readonly made: T
   /** The error that says why one of them was refused. */
@@ -28,6 +29,9 @@ export interface PlannedWrite<T> {
   /** Makes them without the trail. Rejects as `Collection.insert` and `Collection.replace` do. */
   make (): Promise<T>
 }
+
+/** A planned write that the trail can make. */
+export type WritesAlone = PlannedWrite<unknown> & { readonly writes: readonly Write[] }
 
 /** What part of a collection is wanted, in what order. */
 export interface Query<T> {
@@ -163,7 +167,7 @@ export interface AuditTrail {
    * Adds an intent, makes a change and adds its outcome, all durably and in this order, with one commit. Null = all is there; else the change was refused,
    * the intent is there and the outcome is not. Absent where the engine has a commit for each write alone.
    */
-  appendAround? (customerId: string, intent: NewAuditRecord, change: PlannedWrite<unknown>, outcome: NewAuditRecord): Promise<Error | null>
+  appendAround? (customerId: string, intent: NewAuditRecord, change: WritesAlone, outcome: NewAuditRecord): Promise<Error | null>
   /** Null crosses tenants: for operators. */
   list (customerId: string | null, query: Query<AuditRecord>): Promise<AuditRecord[]>
   count (customerId: string | null, filter?: Filter<AuditRecord>): Promise<number>

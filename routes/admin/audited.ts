@@ -1,6 +1,6 @@
 import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
-import type { AuditTrail, NewAuditRecord, PlannedWrite } from '../../core/state/store.js'
+import type { AuditTrail, NewAuditRecord, PlannedWrite, WritesAlone } from '../../core/state/store.js'
 import type { PlannedChange } from './operation.js'
 import { storeFailure } from './store-failures.js'
 
@@ -37,7 +37,7 @@ export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Ori
     await appendOutcome(code, async () => ({}))
   }
 
-  if (typeof change !== 'function' && trail.appendAround !== undefined) {
+  if (typeof change !== 'function' && isWritesAlone(change) && trail.appendAround !== undefined) {
     const refused = await trail.appendAround(customerId, intent, change, outcomeOf('ok', { after: await shown(change.made as object) }))
     if (refused === null) return change.made
     await failed(refused)
@@ -52,6 +52,10 @@ export async function audited<T> (trail: AuditTrail, logger: Logger, origin: Ori
     await failed(error)
     throw error
   }
+}
+
+function isWritesAlone<T> (change: PlannedWrite<T>): change is PlannedWrite<T> & WritesAlone {
+  return change.writes !== null
 }
 
 /** A record as it may be shown in the trail. */

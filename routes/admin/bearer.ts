@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { ErrorOptions } from '../../core/errors.js'
 import { createSecretMatcher } from '../../core/lib/secret-matcher.js'
+import { createTurns } from '../../core/lib/turns.js'
 import type { ErrorReplies } from './error-replies.js'
 import { mayDo, OPERATOR, type Permission, type Principal } from './roles.js'
 import { storeFailure } from './store-failures.js'
@@ -67,16 +68,10 @@ export function guardWithToken (app: FastifyInstance, token: string, find: FindP
     return errors.refuse(request, reply, 'AUTHENTICATION_ERROR', authorization === undefined ? TOKEN_MISSING : TOKEN_INVALID)
   }
   // One peer's one after the other: of requests that are pipelined in one packet, all would see the count of before the first.
-  const turns = new Map<string, Promise<unknown>>()
-  const inTurn = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply | undefined> => {
-    const mine = (turns.get(request.ip) ?? Promise.resolve()).then(() => attempt(request, reply))
-    const settled = mine.catch(() => {}).then(() => { if (turns.get(request.ip) === settled) turns.delete(request.ip) })
-    turns.set(request.ip, settled)
-    return await mine
-  }
+  const inTurn = createTurns()
   app.addHook('onRequest', async (request, reply) => {
     if (request.routeOptions.config?.public === true) return
-    const refused = await inTurn(request, reply)
+    const refused = await inTurn(request.ip, () => attempt(request, reply))
     if (refused !== undefined) return refused
     if (request.principal === null || request.is404 || mayDo(request.principal, request.routeOptions.config?.permission ?? 'system')) return
     return errors.refuse(request, reply, 'AUTHORIZATION_ERROR', { message: 'The role of this token does not allow this.', details: { reason: 'role', role: request.principal.role } })

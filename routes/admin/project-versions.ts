@@ -60,9 +60,9 @@ export async function planProject (state: Pick<StatePorts, 'open'>, before: Proj
   }
   const version = state.open.store.config_versions.planInsert(made.customer_id, versionOf(made))
   return {
-    writes: [...write.writes, ...version.writes],
+    writes: write.writes === null || version.writes === null ? null : [...write.writes, ...version.writes],
     made,
-    refusal: (one, why) => (write.writes.includes(one) ? write : version).refusal(one, why),
+    refusal: (one, why) => (write.writes?.includes(one) === true ? write : version).refusal(one, why),
     async make () {
       const after = await write.make()
       await keepVersion(state, after)

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/errors.js'
-import type { Store } from '../../core/state/store.js'
+import type { PlannedWrite, Store } from '../../core/state/store.js'
 import type { TenantCollection } from './reach.js'
 
 type Fields = Readonly<Record<string, unknown>>
@@ -7,6 +7,7 @@ type Fields = Readonly<Record<string, unknown>>
 /** A collection, whatever it is of. */
 interface AnyCollection {
   insert (customerId: string, record: Fields): Promise<Fields>
+  planInsert (customerId: string, record: Fields): PlannedWrite<Fields>
   get (customerId: string, id: string): Promise<Fields | null>
   replace (customerId: string, record: Fields): Promise<Fields>
 }
@@ -36,7 +37,8 @@ export function resumeStore (store: Store, isOwn: (id: string) => boolean): Stor
         return await withSecretsOf(collection, customerId, there, record)
       }
     }
-    return [name, { ...collection, insert }]
+    const planInsert = (customerId: string, record: Fields): PlannedWrite<Fields> => ({ ...collection.planInsert(customerId, record), writes: null, make: () => insert(customerId, record) })
+    return [name, { ...collection, insert, planInsert }]
   })
   return { ...store, ...Object.fromEntries(resumed) as Partial<Store> }
 }

@@ -1,6 +1,7 @@
 import type { TObject } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
+import { createTurns } from '../../core/lib/turns.js'
 import { audited } from './audited.js'
 import type { Attempt } from './idempotency.js'
 import type { Call, Operation, Result } from './operation.js'
@@ -39,6 +40,7 @@ const EMPTY = { type: 'object', properties: {}, additionalProperties: false } as
 /** Makes the runner of a port. */
 export function createOperationRunner (logger: Logger): OperationRunner {
   const known = new Map<Operation, Checks>()
+  const inTurn = createTurns()
   const checksOf = (operation: Operation): Checks => {
     const checks = known.get(operation) ?? {
       body: operation.body === undefined ? null : createValidator(operation.body, 'body'),
@@ -76,6 +78,13 @@ export function createOperationRunner (logger: Logger): OperationRunner {
   /** Who named no revision wants the change, whatever it is made to: who lost a race is given another try. What makes records is not tried again, their ids are used. */
   const tried = async (operation: Operation, request: OperationRequest): Promise<Result> => {
     const again = request.ifMatch === undefined && request.ifNoneMatch === undefined && (operation.method !== 'POST' || operation.status === 200)
+    const { id } = request.params
+    // Within the process none has to lose.
+    if (again && operation.method !== 'GET' && id !== undefined) return await inTurn(`${operation.url} ${id}`, () => attempts(operation, request, again))
+    return await attempts(operation, request, again)
+  }
+
+  const attempts = async (operation: Operation, request: OperationRequest, again: boolean): Promise<Result> => {
     for (let tries = 1; ; tries++) {
       try {
         return await operation.run(callOf(operation, request))

@@ -2,7 +2,7 @@ import { test, type Test } from 'tap'
 import type { Write } from '../../../core/state/document-engine.js'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
-import type { NewAuditRecord, OpenStore, PlannedWrite } from '../../../core/state/store.js'
+import type { NewAuditRecord, OpenStore, PlannedWrite, WritesAlone } from '../../../core/state/store.js'
 import { createMemoryEngine } from '../../fixtures/memory-engine.js'
 import { consumer } from '../../fixtures/store-records.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
@@ -19,7 +19,7 @@ async function twoNodes (t: Pick<Test, 'teardown'>) {
   engines[0]!.writeAll = async (writes) => { commits.push(writes); return await writeAll!(writes) }
   const [first, second] = engines.map((engine) => openDocumentStore(engine)) as [OpenStore, OpenStore]
   t.teardown(() => Promise.all([first.close(), second.close()]))
-  const around = (node: OpenStore, action: string, change: PlannedWrite<unknown>): Promise<Error | null> | undefined => node.audit.appendAround?.('acme', intent(action), change, outcome(action))
+  const around = (node: OpenStore, action: string, change: PlannedWrite<unknown>): Promise<Error | null> | undefined => node.audit.appendAround?.('acme', intent(action), change as WritesAlone, outcome(action))
   return { first, second, commits, around, phases: async () => (await second.audit.list(null, { sort: [{ field: 'seq' }], limit: 100 })).map(({ action, phase }) => `${action} ${phase}`) }
 }
 
@@ -70,6 +70,8 @@ test('audit: what the engine can not take spoils nothing that waits with it', as
 })
 
 test('audit: an engine that has a commit for each write alone makes a change between two entries', (t) => {
-  t.equal(openDocumentStore(createMemoryEngine()).audit.appendAround, undefined)
+  const engine = createMemoryEngine()
+  delete engine.writeAll
+  t.equal(openDocumentStore(engine).audit.appendAround, undefined)
   t.end()
 })
