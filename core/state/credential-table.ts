@@ -72,20 +72,27 @@ export class CredentialTable {
   plan (slot: number): PlanEntry | null { return this.#plans[slot] ?? null }
   limits (slot: number): Limits | null { return this.#limits.get(slot) ?? null }
   networks (slot: number): readonly string[] | null { return this.#networks.get(slot) ?? null }
+  isFree (slot: number): boolean { return this.#ids[slot] === null }
   isRevoked (slot: number): boolean { return ((this.#flags[slot] as number) & REVOKED) !== 0 }
   needsSignature (slot: number): boolean { return ((this.#flags[slot] as number) & SIGNATURE) !== 0 }
   expiresAt (slot: number): number { return this.#expiresAt[slot] as number }
   /** Index in `pepperIds`. */
   pepper (slot: number): number { return this.#peppers[slot] as number }
 
-  /** Whether a slot's digest is this one; takes the same time wherever they differ. A slot of -1 is compared too, and is none. */
+  /** Some slot in the place of one that a prefix of this hash does not have, free or not; -1 = there are none. */
+  decoyFor (prefixHash: number): number {
+    const { length } = this.#ids
+    return length === 0 ? -1 : (prefixHash >>> 0) % length
+  }
+
+  /** Whether a slot's digest is this one; takes the same time wherever they differ. */
   matches (slot: number, digest: Uint8Array): boolean {
     const digests = this.#digests
     const scratch = this.#scratch
-    const from = Math.max(slot, 0) * DIGEST_BYTES
+    const from = slot * DIGEST_BYTES
     // Copied by hand: a view of the column would be an object for every look-up, and for 32 bytes a call of `copy` costs more than the loop.
     for (let at = 0; at < DIGEST_BYTES; at++) scratch[at] = digests[from + at] as number
-    return timingSafeEqual(scratch, digest) && slot !== -1
+    return timingSafeEqual(scratch, digest)
   }
 
   /** Puts a credential in, in the place of the one that has its id. Throws TypeError where the digest has another length than SHA-256's. */

@@ -21,6 +21,7 @@ export class Directory {
   readonly #now: () => number
   readonly #networks = new Map<string, (address: string) => boolean>()
   #tables = new DirectoryTables()
+  #matched = false
 
   /** `now` gives milliseconds since 1970. */
   constructor (keys: KeyReader, now: () => number = Date.now) {
@@ -70,13 +71,15 @@ export class Directory {
     if (prefix === null) return null
     const { credentials } = this.#tables
     const slot = this.#find(credentials, hashText(prefix), key)
-    if (slot === -1) return null
+    if (slot === -1 || credentials.isFree(slot)) return null
     const project = credentials.project(slot)
     const account = credentials.account(slot)
     const consumer = credentials.consumer(slot)
     // Files declare projects that the store has no record of; their keys are those of the local account.
-    if (project.id !== projectId || (project.record?.customer_id ?? LOCAL_ACCOUNT) !== account.id) return null
-    if (consumer.known && consumer.account !== account) return null
+    const isOfProject = project.id === projectId && (project.record?.customer_id ?? LOCAL_ACCOUNT) === account.id
+    const isOfAccount = !consumer.known || consumer.account === account
+    // Only here, so that a key of another project takes as long as one that there is not.
+    if (!this.#matched || !isOfProject || !isOfAccount) return null
     const expiresAt = credentials.expiresAt(slot)
     const refused: KeyRefusal | null = credentials.isRevoked(slot)
       ? 'revoked'
@@ -95,24 +98,29 @@ export class Directory {
     }
   }
 
-  /** The slot whose digest is the key's, or -1. Every key that has the form of one costs a digest, also where nothing begins like it. */
+  /**
+   * The slot whose digest is the key's, where `#matched` then says so; else one that was compared, or -1 where there is none at all. Every key that has the
+   * form of one costs a digest and a comparison, also where nothing begins like it.
+   */
   #find (credentials: CredentialTable, prefixHash: number, key: string): number {
     const { pepperIds } = credentials
+    this.#matched = false
     let found = -1
     let pepper = -1
     let digest: Uint8Array | null = null
-    let slot = credentials.firstByPrefix(prefixHash)
-    if (slot === -1) {
-      const decoy = pepperIds.length === 0 ? null : this.#keys.digest(key, pepperIds.at(-1) as string)
-      if (decoy !== null) credentials.matches(-1, decoy)
-    }
+    const first = credentials.firstByPrefix(prefixHash)
+    // Any other slot, so that what is read of it comes as slowly out of memory as that of one which begins like the key.
+    let slot = first === -1 ? credentials.decoyFor(prefixHash) : first
     while (slot !== -1) {
       if (credentials.pepper(slot) !== pepper) {
         pepper = credentials.pepper(slot)
         digest = this.#keys.digest(key, pepperIds[pepper] as string)
       }
-      if (digest !== null && credentials.matches(slot, digest)) found = slot
-      slot = credentials.afterPrefix(slot)
+      const matches = digest !== null && credentials.matches(slot, digest) && first !== -1
+      if (matches || !this.#matched) found = slot
+      if (matches) this.#matched = true
+      const next = credentials.afterPrefix(slot)
+      slot = first === -1 ? -1 : next
     }
     return found
   }
