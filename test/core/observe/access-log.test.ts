@@ -129,6 +129,20 @@ test('access-log: masks matrix parameters of paths, and named headers, keys and 
   t.notOk('headers' in logged({ headers }), 'headers that nobody named are not logged')
 })
 
+test('access-log: keys and tokens of the gateway\'s own are masked by their form, wherever in a target they stand', (t) => {
+  const redactor = createRedactor([])
+  const body = 'x9'.repeat(18)
+  for (const kind of ['ak_live_', 'ak_test_', 'sk_', 'st_', 'sat_']) {
+    for (const around of [['/', ''], ['/a/', '/b'], ['/a/x;v=', ''], ['/a-', '']] as const) t.equal(redactor.path(around.join(kind + body)), around.join(`${kind}${REDACTED}`))
+    for (const around of [['', ''], ['x=', '&y=1'], ['x=%3D', '%20'], ['x=a,', ',b']] as const) t.equal(redactor.query(around.join(kind + body)), around.join(`${kind}${REDACTED}`))
+  }
+  for (const path of ['/st_john', '/task_list', `/latest_${body}`, '/sk_some_name_of_something_long', '/a_b', '/']) t.equal(redactor.path(path), path)
+  const start = performance.now()
+  for (const text of ['st_'.repeat(20_000), 'sat_'.repeat(15_000), `ak_live_${'a'.repeat(60_000)}`, '_'.repeat(60_000)]) redactor.path(text)
+  t.ok(performance.now() - start < 1_000, `${performance.now() - start} ms`)
+  t.end()
+})
+
 test('access-log: masking takes linear time and bounded memory', async (t) => {
   const redactor = createRedactor([])
   const start = performance.now()
