@@ -1,4 +1,4 @@
-import { checkField } from './lib/header-list.js'
+import { checkField } from './lib/check-field.js'
 import { ERROR_CODES, type ErrorCode, type ErrorOptions } from './errors.js'
 
 /**

@@ -1,3 +1,5 @@
+import { checkField } from './check-field.js'
+
 /** A field as it was last written. */
 interface Line { value: string, text: string }
 
@@ -5,26 +7,44 @@ interface Line { value: string, text: string }
 const MAX_NAMES = 1_024
 const MAX_VALUE = 512
 
-const lines = new Map<string, Line>()
-
 /**
- * A field as a line of a head (RFC 9112 section 5). Most fields of most answers have the value that they had the last time (what plugins
+ * Fields as lines of a head (RFC 9112 section 5). Most fields of most messages have the value that they had the last time (what plugins
  * add, types, servers): their line is one string that is there already, where composing it is four pieces to be joined at each write.
- * Takes fields that are known to be good (`checkField`).
  */
-export function fieldLine (name: string, value: string): string {
-  const line = lines.get(name)
-  if (line !== undefined && line.value === value) return line.text
-  const text = `${name}: ${value}\r\n`
-  if (value.length > MAX_VALUE) return text
-  if (line !== undefined) {
-    line.value = value
-    line.text = text
-  } else if (lines.size < MAX_NAMES) lines.set(name, { value, text })
-  return text
+class FieldLines {
+  private readonly lines = new Map<string, Line>()
+
+  /** The line of a field that is known to be good (`checkField`). */
+  of (name: string, value: string): string {
+    const line = this.lines.get(name)
+    return line !== undefined && line.value === value ? line.text : this.compose(line, name, value)
+  }
+
+  /** The line of any field. Throws TypeError for what is none (`checkField`). */
+  checked (name: string, value: string): string {
+    const line = this.lines.get(name)
+    if (line !== undefined && line.value === value) return line.text
+    checkField(name, value)
+    return this.compose(line, name, value)
+  }
+
+  /** Whether a field was written as it is: then it is a good one. */
+  has (name: string, value: string): boolean {
+    return this.lines.get(name)?.value === value
+  }
+
+  private compose (line: Line | undefined, name: string, value: string): string {
+    const text = `${name}: ${value}\r\n`
+    if (value.length > MAX_VALUE) return text
+    if (line !== undefined) {
+      line.value = value
+      line.text = text
+    } else if (this.lines.size < MAX_NAMES) this.lines.set(name, { value, text })
+    return text
+  }
 }
 
-/** Whether a field was written as it is: then it is a good one. */
-export function isWritten (name: string, value: string): boolean {
-  return lines.get(name)?.value === value
-}
+/** The lines of answers. */
+export const answerLines = new FieldLines()
+/** The lines of requests to upstreams: their own, or the two directions would write over each other's. */
+export const requestLines = new FieldLines()

@@ -1,8 +1,9 @@
-import { isWritten } from './header-lines.js'
+import { checkField } from './check-field.js'
+import { answerLines } from './header-lines.js'
 
 /**
  * An ordered list of header fields, lower-case names, duplicates kept (RFC 9110 section 5.3).
- * Stored flat (name, value, name, value): what both undici and `writeHead` take, and one allocation for the whole list.
+ * Stored flat (name, value, name, value): what `writeHead` takes, and one allocation for the whole list.
  */
 export class HeaderList {
   /** The fields, flat. Names are lower-case. Callers that write here keep that. */
@@ -91,7 +92,7 @@ export class HeaderList {
     for (let i = 0; i < flat.length; i += 2) {
       const name = flat[i] as string
       const value = flat[i + 1] as string
-      if (!isWritten(name, value)) checkField(name, value)
+      if (!answerLines.has(name, value)) checkField(name, value)
     }
   }
 
@@ -115,15 +116,4 @@ function removeFrom (flat: string[], lower: string, from: number): boolean {
   const removed = to !== flat.length
   if (to !== flat.length) flat.length = to
   return removed
-}
-
-// RFC 9110 section 5.5: CR, LF or NUL would split the message; no other control character is allowed either, and one character is one byte.
-const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
-
-/** Throws TypeError for a name that is no token, and for a value with a control character or one that latin1 does not have: neither can be written. */
-export function checkField (name: string, value: string): void {
-  if (typeof value !== 'string') throw new TypeError(`the value of header "${name}" is not a text`)
-  if (FORBIDDEN_IN_VALUE.test(value)) throw new TypeError(`the value of header "${name}" holds a control character (CR, LF, NUL) or one beyond latin1`)
-  if (!TOKEN.test(name)) throw new TypeError(`"${name}" is not a header name`)
 }

@@ -1,5 +1,5 @@
 import { type ServerResponse, STATUS_CODES } from 'node:http'
-import { fieldLine } from '../lib/header-lines.js'
+import { answerLines } from '../lib/header-lines.js'
 
 /** What Node keeps of an answer's head. It is Node's own business: where it does not look as expected, Node's own way is taken. */
 interface Internals {
@@ -8,7 +8,7 @@ interface Internals {
   _headerSent?: unknown
 }
 
-/** A reason phrase as it may be written. undici reads it as UTF-8: what it could not read can not be written, and the status says the same. */
+/** A reason phrase as it may be written; another one is left out, since the status says the same. */
 export const REASON = /^[\t\x20-\x7e\x80-\xff]*$/
 
 /** The fields of a connection that stays open, serialised, as Node would add them. */
@@ -32,7 +32,7 @@ export function composeHead (res: ServerResponse, status: number, reason: string
     if (name === 'content-length') sized = true
     else if (name === 'date') dated = true
     else if (name === 'connection' || name === 'transfer-encoding' || name === 'trailer') return false
-    text += fieldLine(name, headers[i + 1] as string)
+    text += answerLines.of(name, headers[i + 1] as string)
   }
   if (!sized) return false
   internals._header = dated ? text + keepAlive : `${text}date: ${dateNow()}\r\n${keepAlive}`

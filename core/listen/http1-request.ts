@@ -167,5 +167,5 @@ function portOf (authority: string, scheme: string): number {
   return port === undefined ? (scheme.length === 5 ? 443 : 80) : Number(port)
 }
 
-// What may stand raw in a query. undici refuses anything else, and a CR or LF would end the request line.
+// What may stand raw in a query: a CR or LF would end the request line, a blank its target.
 const QUERY = /^[\x21-\x7e\x80-\xff]*$/

@@ -1,15 +1,17 @@
 import type { Readable } from 'node:stream'
-import type { Dispatcher } from 'undici'
 import type { BodySource, GatewayRequest } from '../context.js'
 import { GatewayError } from '../errors.js'
 import { removeNames } from '../lib/header-names.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
+import type { AnswerHead } from './answer-head.js'
+import { requestHead } from './request-head.js'
 import { upstreamHeaders } from './request-headers.js'
 import { RequestBodyStream } from './request-body.js'
 import type { TransformedBody } from './transformed-body.js'
 import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
 import { isConnectionLoss, upstreamError } from './upstream-errors.js'
 import type { Target, Upstream } from './upstream.js'
+import type { AnswerHandler, Exchange } from './upstream-connection.js'
 
 /** Who is told what the upstream answers. Either `relayFail` or `relayEnd` is the last call; nothing comes after `abort`. */
 export interface RelayOwner {
@@ -67,10 +69,10 @@ const LENGTH = ['content-length']
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /**
- * One request on its way to an upstream: chooses a target, dispatches through undici with itself as the handler, watches the
- * time limits, tries again where nothing can have happened twice, and tells its owner what comes back.
+ * One request on its way to an upstream: chooses a target, hands itself to the target's pool as the handler, watches the time
+ * limits, tries again where nothing can have happened twice, and tells its owner what comes back.
  */
-export class Relay implements UpstreamCall, Ticking {
+export class Relay implements UpstreamCall, AnswerHandler, Ticking {
   tickPrevious: Ticking | null = null
   tickNext: Ticking | null = null
   target: Target | null = null
@@ -80,8 +82,7 @@ export class Relay implements UpstreamCall, Ticking {
   private readonly owner: RelayOwner
   private readonly request: GatewayRequest
   private readonly plan: RelayPlan
-  private abortRequest: ((error?: Error) => void) | null = null
-  private resumeBody: (() => void) | null = null
+  private exchange: Exchange | null = null
   private body: RequestBodyStream | TransformedBody | null = null
   private tried: Target[] | null = null
   private retried = false
@@ -110,13 +111,13 @@ export class Relay implements UpstreamCall, Ticking {
     if (!this.paused || this.done) return
     this.paused = false
     this.activeAt = performance.now()
-    this.resumeBody?.()
+    this.exchange?.resume()
   }
 
   abort (): void {
     if (this.done) return
     this.finish()
-    this.abortRequest?.(new GatewayError('INTERNAL_ERROR', { message: 'The exchange was abandoned.' }))
+    this.exchange?.abort()
     this.body?.destroy()
   }
 
@@ -124,103 +125,88 @@ export class Relay implements UpstreamCall, Ticking {
     const { plan } = this
     this.target = target
     this.activeAt = nowMs
-    this.abortRequest = null
+    this.exchange = null
     this.responseStarted = false
     const { body } = plan
+    let head: string
+    try {
+      head = requestHead(plan.method, targetPath(target, plan), upstreamHeaders(this.request, plan, hostFor(target, plan, this.request)))
+    } catch (error) {
+      this.fail(new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause: error }))
+      return
+    }
     let payload: Buffer | Readable | null = null
-    let contentLength: number | null = null
+    let length: number | null = null
     if (body !== null) {
-      if (Buffer.isBuffer(body)) {
-        payload = body
-        contentLength = body.length
-      } else if ('start' in body) {
+      if (Buffer.isBuffer(body)) payload = body
+      else if ('start' in body) {
         payload = this.body = new RequestBodyStream(body, () => { this.touch() })
-        contentLength = body.length
+        length = body.length
       } else {
         payload = this.body = body
         body.progress = () => { this.touch() }
       }
     }
-    target.shared.pool.dispatch({
-      method: plan.method as Dispatcher.HttpMethod,
-      path: targetPath(target, plan),
-      headers: upstreamHeaders(this.request, plan, plan.upstream.config.host === 'target' ? null : hostFor(target, plan, this.request), contentLength),
-      body: payload,
-      // Only has to stay the same: left out, undici would take it from the Host field, and reconnect whenever that one changes.
-      servername: target.authority
-    } as Dispatcher.DispatchOptions, this)
+    target.shared.pool.dispatch({ method: plan.method, head, body: payload, length }, this)
   }
 
   private touch (): void { this.activeAt = performance.now() }
 
-  /** undici: there is a connection, the request is about to be written. */
-  onConnect (abort: (error?: Error) => void): void {
-    // Thrown, the request is taken out before a byte of it was sent, and the connection is there for the next.
-    if (this.done) throw new GatewayError('INTERNAL_ERROR', { message: 'The exchange was abandoned.' })
-    this.abortRequest = abort
-    this.fresh = (this.target as Target).shared.isFresh()
+  onConnect (exchange: Exchange, fresh: boolean): boolean {
+    if (this.done) return false
+    this.exchange = exchange
+    this.fresh = fresh
+    return true
   }
 
-  /** undici: the first byte of an answer is there. */
   onResponseStarted (): void { this.responseStarted = true }
 
-  /** undici: a head, interim or final. */
-  onHeaders (status: number, raw: Buffer[], resume: () => void, reason: string): boolean {
-    if (this.done) return true
+  onInform ({ status, fields }: AnswerHead): void {
+    this.activeAt = performance.now()
+    const headers = fields.length > MOST_FIELDS * 2 ? null : cleanResponseHeaders(fields)
+    if (headers === null) this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'headers_too_large' } }))
+    else if (++this.interim > MOST_INTERIM) this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'too_many_interim' } }))
+    else this.owner.relayInform(status, headers)
+  }
+
+  onHead ({ status, reason, fields }: AnswerHead): boolean {
     const now = performance.now()
     this.activeAt = now
-    const headers = raw.length > MOST_FIELDS * 2 ? undefined : cleanResponseHeaders(raw)
-    if (headers === undefined || headers === null || status < 100) {
-      const reason = headers === undefined ? 'headers_too_large' : headers === null ? 'transfer_coding' : 'status'
-      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason } }))
-      return true
-    }
-    if (status < 200) {
-      if (++this.interim > MOST_INTERIM) this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'too_many_interim' } }))
-      else this.owner.relayInform(status, headers)
+    const headers = fields.length > MOST_FIELDS * 2 ? null : cleanResponseHeaders(fields)
+    if (headers === null) {
+      this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'headers_too_large' } }))
       return true
     }
     this.headAt = now
-    this.resumeBody = resume
     // RFC 9110 section 8.6: a 204 has no length, and a client that believed one would wait for a body.
     if (status === 204) removeNames(headers, LENGTH)
     const bodyless = this.plan.method === 'HEAD' || status === 204 || status === 304
     const flowing = this.owner.relayHead(status, reason, headers, bodyless)
-    if (bodyless && !this.done) {
-      // Complete by definition (RFC 9112 section 6.3). undici takes a Content-Length here for a promise and reports a mismatch later.
-      this.finish()
-      this.owner.relayEnd(null)
-      return true
-    }
     this.paused = !flowing
     return flowing
   }
 
-  /** undici: a piece of the body. */
   onData (chunk: Buffer): boolean {
-    if (this.done) return true
     this.activeAt = performance.now()
     this.paused = !this.owner.relayData(chunk)
     return !this.paused
   }
 
-  /** undici: the answer is complete. */
-  onComplete (trailers: (Buffer | string)[] | null): void {
-    if (this.done) return
+  onEnd (trailers: string[] | null): void {
     this.finish()
     this.owner.relayEnd(cleanTrailers(trailers))
   }
 
-  /** undici: the attempt failed. */
   onError (error: Error): void {
     if (this.done) return
-    const connected = this.abortRequest !== null
+    const connected = this.exchange !== null
     if (connected ? this.mayRepeat(error) : this.mayTryNext(error)) {
       if (connected) this.retried = true
       else (this.tried ??= []).push(this.target as Target)
       const target = this.nextTarget()
       if (target !== null) { this.attempt(target, performance.now()); return }
     }
+    this.exchange = null
     this.fail(upstreamError(error, !connected ? 'connecting' : this.headAt !== 0 ? 'answered' : this.responseStarted ? 'answering' : 'sent'))
   }
 
@@ -263,7 +249,7 @@ export class Relay implements UpstreamCall, Ticking {
   private fail (error: GatewayError): void {
     if (this.done) return
     this.finish()
-    this.abortRequest?.(error)
+    this.exchange?.abort()
     this.body?.destroy()
     this.owner.relayFail(error)
   }

@@ -3,9 +3,9 @@ import type { BodyConsumer, BodySource } from '../context.js'
 import type { GatewayError } from '../errors.js'
 
 /**
- * A client's body as the stream that undici pumps. The client's own message is never handed over: undici destroys what it is
- * given when an upstream answers early, and that would take the client's connection with it. Pulling from the client begins at
- * the first read, which undici does once it has a connection; an attempt that never got one leaves the source untouched.
+ * A client's body as the stream that `BodyWriter` pumps. The client's own message is never handed over: what is given up when an upstream
+ * answers early would take the client's connection with it. Pulling from the client begins at the first read, which comes once there is a
+ * connection; an attempt that never got one leaves the source untouched.
  */
 export class RequestBodyStream extends Readable implements BodyConsumer {
   private readonly source: BodySource

@@ -22,12 +22,12 @@ const elements = new WeakMap<ConnectionInfo, { authority: string, element: strin
 /**
  * The header list for the upstream: the request's (or a step's changed) fields with Host, Via and the forwarding fields of
  * RFC 7239 and the X-Forwarded-* convention put right. A peer that is not trusted had its own taken away at birth, so what is
- * still there is from a trusted one, and is continued. `host` null: undici writes the target's own, which costs less than handing it one.
+ * still there is from a trusted one, and is continued. What delimits the body is for who sends it.
  */
-export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host: string | null, contentLength: number | null): string[] {
+export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host: string): string[] {
   const { connection } = request
   const { fields } = sent
-  const out: string[] = host === null ? [] : ['host', host]
+  const out: string[] = ['host', host]
   let forwardedFor: string | null = null
   let forwarded: string | null = null
   let via: string | null = null
@@ -70,7 +70,6 @@ export function upstreamHeaders (request: GatewayRequest, sent: SentFields, host
     'forwarded', forwarded === null ? element : `${forwarded}, ${element}`,
     'via', via === null ? received : `${via}, ${received}`
   )
-  if (contentLength !== null) out.push('content-length', String(contentLength))
   return out
 }
 

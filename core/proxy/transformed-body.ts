@@ -4,9 +4,8 @@ import { GatewayError } from '../errors.js'
 import { RequestBodyStream } from './request-body.js'
 
 /**
- * What transforms make of a body, as the stream that undici pumps. Like `RequestBodyStream` it begins with the first read, so that an attempt
- * without a connection leaves the client's body untouched. undici ends what it is given with the connection's errors; that this stream stands
- * between tells them from the transforms' own, which become INTERNAL_ERROR with that cause. A GatewayError stays what it is.
+ * What transforms make of a body, as the stream that `BodyWriter` pumps. Like `RequestBodyStream` it begins with the first read, so that an attempt
+ * without a connection leaves the client's body untouched. That this stream stands between tells the connection's errors from the transforms' own, which become INTERNAL_ERROR with that cause. A GatewayError stays what it is.
  */
 export class TransformedBody extends Readable {
   /** Whether the body has been asked for. */

@@ -5,7 +5,7 @@ import type { GatewayRequest, TunnelEnd } from '../context.js'
 import { GatewayError } from '../errors.js'
 import { HeaderList } from '../lib/header-list.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
-import { tlsOptions } from './pools.js'
+import { tlsOptions } from './connector.js'
 import { type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
 import { upstreamHeaders } from './request-headers.js'
 import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
@@ -31,8 +31,8 @@ export interface TunnelPlan extends RelayPlan {
 }
 
 /**
- * A request that asks to leave HTTP (RFC 9110 section 7.8). It goes through Node's own client, one connection each: undici gives up
- * on an upstream that answers such a request with anything but 101, and that answer is the client's to see.
+ * A request that asks to leave HTTP (RFC 9110 section 7.8). It goes through Node's own client, one connection each, which is the
+ * tunnel's alone once the upstream switches; any other answer is the client's to see.
  */
 export class Tunnel implements UpstreamCall, Ticking {
   tickPrevious: Ticking | null = null
@@ -80,7 +80,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.target = target
     this.activeAt = nowMs
     this.connected = false
-    const headers = upstreamHeaders(this.request, plan, hostFor(target, plan, this.request), null)
+    const headers = upstreamHeaders(this.request, plan, hostFor(target, plan, this.request))
     headers.push('connection', 'Upgrade', 'upgrade', plan.token)
     try {
       this.send(target, headers)
@@ -106,7 +106,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     upstream.on('socket', (socket) => { socket.once(secure ? 'secureConnect' : 'connect', () => { this.connected = true; socket.setTimeout(0) }) })
     upstream.on('timeout', () => { if (!this.connected) upstream.destroy(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) })
     upstream.on('information', ({ statusCode, rawHeaders }: { statusCode: number, rawHeaders: string[] }) => {
-      const headers = fieldsOf(rawHeaders)
+      const headers = cleanResponseHeaders(rawHeaders)
       if (headers !== null) this.owner.relayInform(statusCode, headers)
     })
     upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head, new HeaderList(headers)) })
@@ -128,7 +128,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.finish()
     this.upstream = null
     this.headAt = performance.now()
-    const headers = fieldsOf(answer.rawHeaders) ?? []
+    const headers = cleanResponseHeaders(answer.rawHeaders) ?? []
     headers.push('connection', 'Upgrade', 'upgrade', answer.headers.upgrade as string)
     const client = this.owner.relayTunnel(answer.statusMessage ?? '', headers)
     if (client === null) { socket.destroy(); return }
@@ -144,7 +144,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.headAt = this.activeAt = performance.now()
     const status = answer.statusCode ?? 502
     const bodyless = status === 204 || status === 304 || this.plan.method === 'HEAD'
-    const headers = fieldsOf(answer.rawHeaders)
+    const headers = cleanResponseHeaders(answer.rawHeaders)
     if (headers === null) { this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'transfer_coding' } })); return }
     const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', headers, bodyless)
     answer.on('data', (chunk: Buffer) => {
@@ -189,9 +189,4 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.done = true
     ticker.remove(this)
   }
-}
-
-/** Node's client gives fields as latin1 strings. */
-function fieldsOf (rawHeaders: readonly string[]): string[] | null {
-  return cleanResponseHeaders(rawHeaders.map((text) => Buffer.from(text, 'latin1')))
 }

@@ -1,4 +1,5 @@
 import { GatewayError } from '../errors.js'
+import { UpstreamFault } from './upstream-fault.js'
 
 /** How far an exchange had come when it failed: no connection; nothing of an answer; some of its head; its head and maybe some body. */
 export type UpstreamPhase = 'connecting' | 'sent' | 'answering' | 'answered'
@@ -10,28 +11,25 @@ export function upstreamError (cause: unknown, phase: UpstreamPhase): GatewayErr
   if (code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT') {
     return new GatewayError('UPSTREAM_TIMEOUT', { message: 'The upstream did not accept a connection in time.', details: { reason: 'connect_timeout' }, cause })
   }
-  if (code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED') {
-    return new GatewayError('SERVICE_UNAVAILABLE', { details: { reason: 'stopping' }, cause })
+  if (cause instanceof UpstreamFault && cause.kind !== 'lost') {
+    const { kind, reason } = cause
+    return new GatewayError(kind === 'closed' ? 'SERVICE_UNAVAILABLE' : kind === 'body' ? 'INTERNAL_ERROR' : 'UPSTREAM_INVALID_RESPONSE', { details: { reason }, cause })
   }
-  if (isParserError(cause, code) || code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'UND_ERR_RES_CONTENT_LENGTH_MISMATCH') {
-    const reason = code === 'UND_ERR_HEADERS_OVERFLOW' || code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_http'
-    return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason }, cause })
-  }
-  if (code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_NOT_SUPPORTED' || code === 'UND_ERR_REQ_CONTENT_LENGTH_MISMATCH') {
-    // The client refused to send what a step made: a header or a path that is not valid HTTP.
-    return new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_forward' }, cause })
+  // Tunnels go through Node's own client, which names what its parser finds.
+  if (code.startsWith('HPE_')) {
+    return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: code === 'HPE_HEADER_OVERFLOW' ? 'headers_too_large' : 'invalid_http' }, cause })
   }
   if (phase === 'connecting') {
     const reason = code === 'ECONNREFUSED' ? 'connection_refused' : code === 'ENOTFOUND' || code === 'EAI_AGAIN' ? 'name_not_resolved' : code === 'EGRESS_REFUSED' ? 'target_not_allowed' : isTls(code) ? 'tls_error' : 'connect_failed'
     return new GatewayError('UPSTREAM_UNREACHABLE', { details: { reason }, cause })
   }
-  // Half a head, or an interim answer that undici does not take: something was said, and it was not HTTP to the end.
+  // Half a head: something was said, and it was not HTTP to the end.
   if (phase === 'answering') return new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'incomplete_head' }, cause })
   if (phase === 'answered') return new GatewayError('UPSTREAM_UNREACHABLE', { message: 'The upstream broke its answer off.', details: { reason: 'answer_incomplete' }, cause })
   return new GatewayError('UPSTREAM_UNREACHABLE', { message: 'The upstream closed the connection before it answered.', details: { reason: 'connection_lost' }, cause })
 }
 
-/** The `code` of an error of Node or undici, or `''`. */
+/** The `code` of an error of Node or of undici's connector, or `''`. */
 export function codeOf (error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { code } = error as { code?: unknown }
@@ -41,18 +39,10 @@ export function codeOf (error: unknown): string {
   return Array.isArray(errors) && errors.length > 0 ? codeOf(errors[0]) : ''
 }
 
-/** What the pools make of `ECONNRESET` on an upstream's connection. */
-export const RESET = 'UPSTREAM_RESET'
-
 /** Whether the connection was lost in a way that a reused, idle connection is: the other side had closed it. */
 export function isConnectionLoss (error: unknown): boolean {
   const code = codeOf(error)
-  return code === 'UND_ERR_SOCKET' || code === RESET || code === 'EPIPE'
-}
-
-/** undici's parser names its errors, and gives most of them no code; Node's gives them one. */
-function isParserError (cause: unknown, code: string): boolean {
-  return code.startsWith('HPE_') || (cause instanceof Error && cause.name === 'HTTPParserError')
+  return (error instanceof UpstreamFault && error.kind === 'lost') || code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 function isTls (code: string): boolean {

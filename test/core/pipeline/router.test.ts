@@ -236,7 +236,7 @@ t.test('router: a regex matches the whole path below basePath, in linear time', 
   t.equal(serve(one, '/shop/x/v1/orders'), null)
   t.equal(serve(router({ it: { pathRegex: '/?' } }, '/shop'), '/shop'), 'it')
   t.equal(serve(router({ it: { pathRegex: '/a:b' } }), '/a%3Ab'), 'it')
-  for (const pattern of ['/(a+)+$', '/(.*a){15}', '/(x+x+)+y']) {
+  for (const pattern of ['/(a+)+$', '/(.*a){10}', '/(x+x+)+y']) {
     const hostile = router({ it: { pathRegex: pattern }, header: { path: '/h', headers: { 'x-a': { kind: 'regex', pattern } } } })
     const text = `/${'a'.repeat(8_190)}!`
     t.equal(serve(hostile, text), null, pattern)

@@ -36,7 +36,7 @@ function sentOf (fields: readonly Field[], trusted: boolean): Field[] {
   const message = { method: 'GET', url: '/a', httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders: ['Host', 'h.example', ...fields.flat()] }
   const request = readRequest(message as unknown as IncomingMessage, {} as unknown as ServerResponse, new Connection(socket, policy.isTrusted), policy)
   if (request instanceof Refusal) throw new Error(JSON.stringify(request))
-  return pairs(upstreamHeaders(request, { fields: request.headers.flat, requestIdHeader: 'x-request-id', requestId: 'id-1' }, 'target.example:80', null))
+  return pairs(upstreamHeaders(request, { fields: request.headers.flat, requestIdHeader: 'x-request-id', requestId: 'id-1' }, 'target.example:80'))
 }
 
 function pairs (flat: readonly string[]): Field[] {
@@ -91,7 +91,7 @@ test('response headers: what goes on is what a naive reading of the rules lets g
     const readable = codings.length === 0 || (codings.length === 1 && codings[0]?.[1].toLowerCase() === 'chunked')
     const gone = listedNames(fields, [...CLAIMS, ...FRAMING, 'te'])
     const expected = fields.map(([name, one]) => [name.toLowerCase(), one] as const).filter(([name]) => ![...HOP_BY_HOP, 'te'].includes(name) && !gone.has(name))
-    const cleaned = cleanResponseHeaders(fields.flat().map((text) => Buffer.from(text, 'latin1')))
+    const cleaned = cleanResponseHeaders(fields.flat())
     if (!readable || cleaned === null) return !readable && cleaned === null
     const actual = pairs(cleaned)
     if (JSON.stringify(actual) !== JSON.stringify(expected)) throw new Error(`${JSON.stringify(actual)} instead of ${JSON.stringify(expected)}`)
@@ -104,7 +104,7 @@ test('response trailers: nothing in them frames, routes, authenticates or sets a
   const allowed = ['x-a', 'x-sum', 'grpc-status', 'server-timing', 'etag']
   fc.assert(fc.property(fc.array(fc.tuple(spelled([...allowed, ...HOP_BY_HOP, ...FRAMING, ...CLAIMS, 'set-cookie', 'content-type', 'content-encoding', 'date', 'te', 'authorization', 'www-authenticate']), value), { maxLength: 8 }), (fields) => {
     const expected = fields.map(([name, one]) => [name.toLowerCase(), one] as const).filter(([name]) => allowed.includes(name))
-    const cleaned = cleanTrailers(fields.flat().map((text) => Buffer.from(text, 'latin1')))
+    const cleaned = cleanTrailers(fields.flat())
     return expected.length === 0 ? cleaned === null : JSON.stringify(pairs(cleaned ?? [])) === JSON.stringify(expected)
   }), { numRuns: 2_000 })
   t.same(cleanTrailers(null), null)

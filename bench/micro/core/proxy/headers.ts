@@ -23,7 +23,7 @@ for (const [title, first] of [
 ] as const) {
   printGrowth(title, SIZES.map((count) => {
     const fields = fieldsOf(count, first)
-    return nsPerCall(() => { upstreamHeaders(request, { fields, requestIdHeader: 'x-request-id', requestId: 'id' }, '127.0.0.1:9001', null) })
+    return nsPerCall(() => { upstreamHeaders(request, { fields, requestIdHeader: 'x-request-id', requestId: 'id' }, '127.0.0.1:9001') })
   }))
 }
 for (const [title, first] of [
@@ -31,7 +31,7 @@ for (const [title, first] of [
   ['from the upstream, with some taken away', ['Connection', 'x-field-4, x-field-5', 'Keep-Alive', 'timeout=5', 'Transfer-Encoding', 'chunked']]
 ] as const) {
   printGrowth(title, SIZES.map((count) => {
-    const raw = fieldsOf(count, first).map((text) => Buffer.from(text, 'latin1'))
+    const raw = fieldsOf(count, first)
     if (cleanResponseHeaders(raw)?.includes('connection') !== false) throw new Error(`${title}: Connection went through`)
     return nsPerCall(() => { cleanResponseHeaders(raw) })
   }))

@@ -1,0 +1,201 @@
+import { once } from 'node:events'
+import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { test, type Test } from 'tap'
+import { ConnectionPool } from '../../../core/proxy/connection-pool.js'
+import { createConnector } from '../../../core/proxy/connector.js'
+import type { AnswerHandler, Exchange } from '../../../core/proxy/upstream-connection.js'
+
+interface Answer { status: number, body: string, fresh: boolean, error: Error | null }
+
+interface Bed {
+  pool: ConnectionPool
+  /** The connections that were opened, in order. */
+  sockets: Socket[]
+  ask (method?: string): Promise<Answer>
+}
+
+/** A pool in front of a server that calls `answer` for each request, with its number on that connection. */
+async function startBed (t: Test, answer: (socket: Socket, nth: number) => void, connections: number | null = null): Promise<Bed> {
+  const sockets: Socket[] = []
+  const server = createServer((socket) => {
+    sockets.push(socket)
+    let nth = 0
+    let text = ''
+    socket.on('error', () => {})
+    socket.on('data', (chunk) => {
+      text += chunk.toString('latin1')
+      for (let end = text.indexOf('\r\n\r\n'); end !== -1; end = text.indexOf('\r\n\r\n')) {
+        text = text.slice(end + 4)
+        answer(socket, nth++)
+      }
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const origin = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  const pool = new ConnectionPool(createConnector({ origin, connectMs: 5_000, tls: null, guard: null }), connections)
+  t.teardown(() => {
+    pool.destroy()
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { pool, sockets, ask: (method = 'GET') => ask(pool, method).answer }
+}
+
+/** Sends a request; `seen` is called with its exchange once there is a connection. */
+function ask (pool: ConnectionPool, method = 'GET', more: Partial<AnswerHandler> = {}): { answer: Promise<Answer> } {
+  const answer = new Promise<Answer>((resolve) => {
+    const result: Answer = { status: 0, body: '', fresh: false, error: null }
+    pool.dispatch({ method, head: `${method} / HTTP/1.1\r\nhost: a\r\n`, body: null, length: null }, {
+      onConnect: (_exchange: Exchange, fresh) => { result.fresh = fresh; return true },
+      onResponseStarted () {},
+      onInform () {},
+      onHead: ({ status }) => { result.status = status; return true },
+      onData: (chunk) => { result.body += chunk.toString(); return true },
+      onEnd: () => { resolve(result) },
+      onError: (error) => { resolve({ ...result, error }) },
+      ...more
+    })
+  })
+  return { answer }
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(() => { setImmediate(resolve) }) })
+const OK = 'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok'
+
+test('connection pool: a connection is used again, from the next turn on', async (t) => {
+  const { ask, sockets, pool } = await startBed(t, (socket) => { socket.write(OK) })
+  t.match(await ask(), { status: 200, body: 'ok', fresh: true })
+  await turn()
+  t.match(await ask(), { status: 200, body: 'ok', fresh: false })
+  await turn()
+  t.equal(sockets.length, 1)
+  t.strictSame(pool.stats, { connected: 1, free: 1, running: 0, pending: 0 })
+})
+
+test('connection pool: what comes behind an answer is nobody else\'s', async (t) => {
+  const planted = 'HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nstolen'
+  const beds: readonly [string, (socket: Socket) => void][] = [
+    ['in one piece with it', (socket) => { socket.write(OK + planted) }],
+    ['right behind it', (socket) => { socket.write(OK); setImmediate(() => { socket.write(planted) }) }],
+    ['behind the answer to HEAD', (socket) => { socket.write('HTTP/1.1 200 OK\r\nContent-Length: 45\r\n\r\n'); setImmediate(() => { socket.write(planted) }) }],
+    ['behind a 304', (socket) => { socket.write('HTTP/1.1 304 Not Modified\r\nContent-Length: 45\r\n\r\n'); setImmediate(() => { socket.write(planted) }) }]
+  ]
+  for (const [name, first] of beds) {
+    const { ask, sockets, pool } = await startBed(t, (socket) => {
+      if (sockets.length === 1) first(socket)
+      else socket.write(OK)
+    })
+    const closed = new Promise<void>((resolve) => { void ask(name.includes('HEAD') ? 'HEAD' : 'GET').then(() => { (sockets[0] as Socket).once('close', () => { resolve() }) }) })
+    await closed
+    t.match(await ask(), { status: 200, body: 'ok', fresh: true }, name)
+    t.equal(pool.stats.connected, 1, name)
+  }
+})
+
+test('connection pool: a connection that the upstream closes, announced or not, is not used again', async (t) => {
+  for (const answer of ['HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok']) {
+    const { ask, sockets } = await startBed(t, (socket) => { socket.write(answer) })
+    t.match(await ask(), { status: 200, body: 'ok' })
+    await turn()
+    t.match(await ask(), { fresh: true }, answer)
+    t.equal(sockets.length, 2)
+  }
+  const { ask: again, sockets: others } = await startBed(t, (socket) => { socket.end(OK) })
+  t.match(await again(), { body: 'ok' })
+  await once(others[0] as Socket, 'close')
+  t.match(await again(), { body: 'ok', fresh: true })
+  const { ask: old, sockets: kept } = await startBed(t, (socket) => { socket.write('HTTP/1.0 200 OK\r\nConnection: Keep-Alive\r\nContent-Length: 2\r\n\r\nok') })
+  await old()
+  await turn()
+  t.match(await old(), { fresh: false }, 'HTTP/1.0 that says keep-alive is kept')
+  t.equal(kept.length, 1)
+})
+
+test('connection pool: an idle connection is closed in time for what the upstream says', async (t) => {
+  const { ask, sockets, pool } = await startBed(t, (socket) => { socket.write('HTTP/1.1 200 OK\r\nKeep-Alive: timeout=3\r\nContent-Length: 2\r\n\r\nok') })
+  await ask()
+  const since = performance.now()
+  await once(sockets[0] as Socket, 'close')
+  const ms = performance.now() - since
+  t.ok(ms > 900 && ms < 3_000, `closed after ${ms.toFixed(0)} ms, before the upstream does after 3 s`)
+  while (pool.stats.connected > 0) await turn()
+})
+
+test('connection pool: requests wait their turn for the most connections there may be, and who has gone costs nobody a turn', async (t) => {
+  const held: Socket[] = []
+  const { ask: send, sockets, pool } = await startBed(t, (socket) => { held.push(socket) }, 2)
+  const answers = Array.from({ length: 3 }, () => send())
+  const gone = ask(pool, 'GET', { onConnect: () => false, onEnd: () => { t.fail('nobody wanted it') } })
+  const last = send()
+  while (held.length < 2) await turn()
+  t.strictSame(pool.stats, { connected: 2, free: 0, running: 2, pending: 3 })
+  while (held.length > 0 || pool.stats.pending > 0 || pool.stats.running > 0) {
+    held.shift()?.write(OK)
+    await turn()
+  }
+  t.strictSame((await Promise.all([...answers, last])).map(({ body }) => body), ['ok', 'ok', 'ok', 'ok'])
+  t.equal(sockets.length, 2)
+  void gone
+})
+
+test('connection pool: an attempt that fails is one request\'s failure, and each has its own attempt', async (t) => {
+  let attempts = 0
+  const pool = new ConnectionPool((opened) => { attempts++; setImmediate(() => { opened(new Error(`attempt ${attempts}`), null) }) }, 1)
+  const results = await Promise.all(Array.from({ length: 4 }, () => ask(pool).answer))
+  t.ok(results.every(({ error }) => error !== null))
+  t.equal(attempts, 4)
+  t.strictSame(pool.stats, { connected: 0, free: 0, running: 0, pending: 0 })
+})
+
+test('connection pool: destroyed, it ends what runs and what waits, and takes no more; closed, it lets what runs end', async (t) => {
+  const held: Socket[] = []
+  const first = await startBed(t, (socket) => { held.push(socket) }, 1)
+  const running = first.ask()
+  const waiting = first.ask()
+  while (held.length < 1) await turn()
+  first.pool.destroy()
+  for (const { error } of await Promise.all([running, waiting, first.ask()])) t.match(error, { name: 'UpstreamFault', kind: 'closed' })
+
+  held.length = 0
+  const second = await startBed(t, (socket) => { held.push(socket) }, 1)
+  const ending = second.ask()
+  while (held.length < 1) await turn()
+  second.pool.close()
+  held[0]?.write(OK)
+  t.match(await ending, { status: 200, body: 'ok' })
+  await once(second.sockets[0] as Socket, 'close')
+  t.equal(second.pool.stats.connected, 0)
+})
+
+test('connection pool: a body that nobody takes yet waits, with the end of the connection behind it', async (t) => {
+  const { pool, sockets } = await startBed(t, (socket) => { socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(1_000)}`) })
+  let exchange: Exchange | null = null
+  let length = 0
+  let headSeen = (): void => {}
+  const atHead = new Promise<void>((resolve) => { headSeen = resolve })
+  const { answer } = ask(pool, 'GET', { onConnect: (given) => { exchange = given; return true }, onHead: () => { headSeen(); return false }, onData: (chunk) => { length += chunk.length; return true } })
+  await atHead
+  await turn()
+  t.equal(length, 0)
+  ;(exchange as Exchange | null)?.resume()
+  t.equal((await answer).error, null)
+  t.equal(length, 1_000)
+  t.ok(sockets.length === 1)
+})
+
+test('connection pool: an upstream that speaks before it is asked is not listened to', async (t) => {
+  const server = createServer((socket) => {
+    socket.on('error', () => {})
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nplanted')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const pool = new ConnectionPool(createConnector({ origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connectMs: 5_000, tls: null, guard: null }), 1)
+  t.teardown(() => { pool.destroy(); server.close() })
+  const { answer } = ask(pool, 'GET', { onConnect: () => false })
+  void answer
+  while (pool.stats.pending > 0) await turn()
+  while (pool.stats.connected > 0) await turn()
+  t.equal(pool.stats.connected, 0)
+})
