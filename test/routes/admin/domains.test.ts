@@ -209,3 +209,14 @@ test('domains: one account can not have the DNS asked without end, and is not in
   for (const { status } of await Promise.all(waiting)) t.equal(status, 409)
   t.equal((await verify(mine)).body.error.details['reason'], 'challenge_not_found', 'and then it may again')
 })
+
+test('domains: one that is removed while it is looked up stays removed', async (t) => {
+  const api: AdminApiFixture = await openAdminApi(t, {}, async () => {
+    await api.ask('DELETE', `/admin/domains/${id}`)
+    return { outcome: 'found', texts: [challenge?.value ?? ''] }
+  })
+  await project(api, 'one', 'acme')
+  const { domain_id: id, challenge } = await claim(api, 'shop.example', 'one')
+  t.equal((await api.ask('POST', `/admin/domains/${id}/verify`)).status, 404)
+  t.equal(await api.open.system.count('domains'), 0)
+})

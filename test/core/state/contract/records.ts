@@ -1,3 +1,4 @@
+import { watchDomains } from '../../../../bin/domain-watch.js'
 import type { Consumer } from '../../../../core/state/records.js'
 import { DuplicateError, StaleRevisionError } from '../../../../core/state/store-errors.js'
 import type { Collection, NewRecord } from '../../../../core/state/store.js'
@@ -162,6 +163,34 @@ export function uniqueness (contract: Register): void {
     const verified = await nodes[0]?.system.list('domains', { filter: { name: { eq: 'api.example.com' }, status: { eq: 'verified' } }, limit: 20 })
     t.equal(verified?.length, 1)
     t.equal(await nodes[1]?.system.count('domains', { status: { eq: 'pending' } }), 11, 'and stay claims')
+  })
+
+  contract('domains that are due are found and looked up by one node of several, whichever engine keeps them', async (t, open) => {
+    const nodes = [await open(), await open()]
+    const quiet = { debug () {}, info () {}, warn () {}, error () {} }
+    const asked: string[] = []
+    const [first, second] = nodes.map((node) => watchDomains({ open: node, log: quiet, lookUp: async (name) => { asked.push(name); return name.includes('gone') ? { outcome: 'missing' } : { outcome: 'found', texts: ['c'] } } }))
+    if (first === undefined || second === undefined) throw new Error('two are wanted')
+    const ago = (hours: number): string => new Date(Date.now() - hours * 3_600_000).toISOString()
+    const verified = { status: 'verified' as const, verified_at: ago(200) }
+    const { store } = nodes[1] as typeof nodes[0]
+    for (const [id, given] of Object.entries({
+      old: { ...verified, checked_at: ago(25) }, fresh: { ...verified, checked_at: ago(22) }, never: verified, 'gone-now': { ...verified, checked_at: ago(25) },
+      'gone-long': { ...verified, checked_at: ago(2), failing_since: ago(73) }, 'gone-short': { ...verified, checked_at: ago(0.5), failing_since: ago(71) }, pending: { checked_at: ago(25) }, unverified: { status: 'unverified' as const, checked_at: ago(25) }
+    })) await store.domains.insert('acme', domain(id, given))
+    try {
+      t.equal(await first.pass(), 4)
+      t.same(asked.sort(), ['gone-long', 'gone-now', 'never', 'old'].map((id) => `_sluice-challenge.${id}.example.com`))
+      t.equal(await second.pass(), null, 'the other has the lease')
+      t.equal(await first.pass(), 0)
+      const after = Object.fromEntries((await store.domains.list('acme', { limit: 10 })).map(({ domain_id: id, status, failing_since: since }) => [id, `${status} ${since === null ? 'well' : 'failing'}`]))
+      t.same(after, {
+        old: 'verified well', fresh: 'verified well', never: 'verified well', 'gone-now': 'verified failing', 'gone-long': 'unverified failing', 'gone-short': 'verified failing', pending: 'pending well', unverified: 'unverified well'
+      })
+    } finally {
+      await first.stop()
+      await second.stop()
+    }
   })
 
   contract('of inserts of one unique value at once, one wins, and of versions none is twice', async (t, open) => {
