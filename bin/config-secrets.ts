@@ -8,6 +8,8 @@ import { namedEntries } from './plan/config-diff.js'
 /** Makes the digest of a secret as it is shown, `sha256:` and 132 bits: keyed, because what can be guessed could be looked up otherwise. */
 export type SecretDigest = (text: string) => string
 
+type Turn = (text: string, path: ConfigPath, place: string, key: string | null) => string
+
 const SHOWN = /^sha256:[A-Za-z0-9_-]{22}$/
 const REFERENCE = /(?<!\$)\$\{secret:/
 const redactor = createRedactor([])
@@ -19,35 +21,47 @@ export function isShownSecret (text: string): boolean {
 
 /** A configuration with its secrets as digests. Shares nothing with the one that was given. */
 export function withDigests (value: RawMap, digest: SecretDigest): RawMap {
-  return walk(value, [], [], null, (text) => digest(text)) as RawMap
+  return walk(value, [], [], null, (text, _path, _place, key) => isSecret(text, key) ? digest(text) : text) as RawMap
 }
 
-/** The secrets of configurations by their place; of two at one place the last. */
-export function secretsOf (values: readonly RawMap[]): ReadonlyMap<string, string> {
-  const secrets = new Map<string, string>()
-  for (const value of values) walk(value, [], [], null, (text, _path, place) => { secrets.set(place, text); return text })
+/** The secrets of configurations by their place. */
+export function secretsOf (values: readonly RawMap[]): ReadonlyMap<string, readonly string[]> {
+  const secrets = new Map<string, string[]>()
+  const keep: Turn = (text, _path, place, key) => {
+    if (!isSecret(text, key)) return text
+    const there = secrets.get(place)
+    if (there === undefined) secrets.set(place, [text])
+    else there.push(text)
+    return text
+  }
+  for (const value of values) walk(value, [], [], null, keep)
   return secrets
 }
 
 /** Puts secrets in the place of their digests, where the digest is that of the secret that stands there now. Any other digest is a finding: it would be taken for the secret. */
-export function restoreSecrets (value: Raw, present: ReadonlyMap<string, string>, digest: SecretDigest): { value: Raw, findings: readonly Finding[] } {
+export function restoreSecrets (value: Raw, present: ReadonlyMap<string, readonly string[]>, digest: SecretDigest): { value: Raw, findings: readonly Finding[] } {
   const findings: Finding[] = []
-  const restored = walk(value, [], [], null, (text, path, place) => {
+  const restored = walk(value, [], [], null, (text, path, place, key) => {
     if (!isShownSecret(text)) return text
-    const secret = present.get(place)
-    if (secret !== undefined && digest(secret) === text) return secret
+    const secret = present.get(place)?.find((one) => digest(one) === text)
+    if (secret !== undefined) return secret
+    // Elsewhere it may be any text.
+    if (!isSecretName(key)) return text
     findings.push({ path, message: 'this is the digest of a secret, and not of the one that stands here now', remedy: 'write the secret itself' })
     return text
   })
   return { value: restored, findings }
 }
 
-/** A copy with each secret text as `turn` gives it. A place is a path with the names of list entries, which stays where entries are moved. */
-function walk (value: Raw, path: ConfigPath, place: readonly string[], key: string | null, turn: (text: string, path: ConfigPath, place: string) => string): Raw {
-  if (typeof value === 'string') return isSecret(value, key) ? turn(value, path, place.join('\0')) : value
+/**
+ * A copy with each text as `turn` gives it. A place is a path with the names of list entries, so that it stays where entries are moved; a list of
+ * texts is one place.
+ */
+function walk (value: Raw, path: ConfigPath, place: readonly string[], key: string | null, turn: Turn): Raw {
+  if (typeof value === 'string') return turn(value, path, place.join('\0'), key)
   if (Array.isArray(value)) {
     const names = namedEntries(value)
-    return value.map((entry, index) => walk(entry, [...path, index], [...place, names?.[index]?.[0] ?? String(index)], key, turn))
+    return value.map((entry, index) => walk(entry, [...path, index], typeof entry === 'string' ? place : [...place, names?.[index]?.[0] ?? String(index)], key, turn))
   }
   if (!isMap(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name, walk(inner, [...path, name], [...place, name], name, turn)]))
@@ -56,5 +70,9 @@ function walk (value: Raw, path: ConfigPath, place: readonly string[], key: stri
 function isSecret (text: string, key: string | null): boolean {
   // What names a secret of the store is none itself.
   if (text === '' || REFERENCE.test(text)) return false
-  return (key !== null && (isSecretKey(key) || redactor.isSecret(key))) || showText(text, null, undefined) !== text
+  return isSecretName(key) || showText(text, null, undefined) !== text
+}
+
+function isSecretName (key: string | null): boolean {
+  return key !== null && (isSecretKey(key) || redactor.isSecret(key))
 }

@@ -14,6 +14,7 @@ import { addPlugin } from './commands/plugin.js'
 import { addResources } from './commands/resource.js'
 import { addSchema } from './commands/schema.js'
 import { addStart } from './commands/start.js'
+import { addVersions } from './commands/versions.js'
 import type { Terminal } from './terminal.js'
 
 /** The whole command line, for running and for tests of its help. Parsing throws CommanderError where the command was called wrongly, and for help. */
@@ -36,6 +37,7 @@ Exit codes: 0 done · 1 refused: the configuration can not be used, or what was 
   for (const add of [addBackup, addCheck, addCompletion, addEcho, addExplain, addInit, addKeyring, addMigrate, addPlugin, addSchema]) add(program, terminal)
   addResources(program, terminal)
   addPlan(program, terminal)
+  addVersions(program, terminal)
   addStart(program)
   tellUnknown(program)
   return program

@@ -11,6 +11,8 @@ export interface AdminRequest {
   readonly body?: unknown
   /** Only while this is the entity tag of what is there. */
   readonly ifMatch?: string
+  /** Only where there is none yet. */
+  readonly ifNoneMatch?: '*'
   /** Makes a POST one that can be sent again: it is, where nobody answers or the store is gone. */
   readonly idempotencyKey?: string
   /** Whether 404 is an answer like others. */
@@ -41,12 +43,23 @@ export async function callAdmin (connection: Connection, request: AdminRequest):
   }
 }
 
+/** What the API refuses, with the status that it says so with. */
+export class RefusedError extends CommandError {
+  readonly status: number
+
+  constructor (status: number, message: string, remedy: string) {
+    super(message, remedy)
+    this.name = 'RefusedError'
+    this.status = status
+  }
+}
+
 /** What may be otherwise soon. */
 class TransientError extends CommandError {
   retryMs = 1_000
 }
 
-async function callOnce ({ url, token }: Connection, { method, path, body, ifMatch, idempotencyKey, mayBeMissing }: AdminRequest): Promise<AdminAnswer> {
+async function callOnce ({ url, token }: Connection, { method, path, body, ifMatch, ifNoneMatch, idempotencyKey, mayBeMissing }: AdminRequest): Promise<AdminAnswer> {
   let response: Response
   let text: string
   try {
@@ -57,6 +70,7 @@ async function callOnce ({ url, token }: Connection, { method, path, body, ifMat
         accept: 'application/json',
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...(ifMatch === undefined ? {} : { 'if-match': ifMatch }),
+        ...(ifNoneMatch === undefined ? {} : { 'if-none-match': ifNoneMatch }),
         ...(idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey })
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
@@ -72,7 +86,7 @@ async function callOnce ({ url, token }: Connection, { method, path, body, ifMat
   if (response.ok || (response.status === 404 && mayBeMissing === true)) return { status: response.status, body: answer, etag: response.headers.get('etag') }
   const retryAfter = response.headers.get('retry-after')
   // With Retry-After: the store is gone, or the same request is under way.
-  if (retryAfter === null) throw new CommandError(refusalOf(response.status, answer), remedyOf(response.status))
+  if (retryAfter === null) throw new RefusedError(response.status, refusalOf(response.status, answer), remedyOf(response.status))
   throw Object.assign(new TransientError(refusalOf(response.status, answer), remedyOf(response.status)), { retryMs: Number(retryAfter) * 1_000 || 0 })
 }
 

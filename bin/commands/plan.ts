@@ -1,20 +1,20 @@
-import { readdirSync, statSync } from 'node:fs'
-import path from 'node:path'
 import type { Command } from 'commander'
-import { loadProjects } from '../../core/config/load-projects.js'
-import type { RawMap } from '../../core/config/raw.js'
-import { ConfigError } from '../../core/errors.js'
 import { addConnectionFlags } from '../admin-client/connection-flags.js'
 import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
 import { CommandError, runCommand } from '../command.js'
-import { defaultEnvironment, environmentOf } from '../config-options.js'
+import { defaultEnvironment } from '../config-options.js'
+import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
-import { applyStep, planProject, type Step } from '../plan/make-plan.js'
-import { printPlan } from '../plan/print-plan.js'
+import { applyStep, planProject, planRemovals, type Step } from '../plan/make-plan.js'
+import { printPlan, shownChanges } from '../plan/print-plan.js'
+import { readProjects } from '../plan/read-projects.js'
 import type { Terminal } from '../terminal.js'
 
 interface Flags extends ConnectionFlags {
   readonly env?: string
+  readonly account?: string
+  readonly prune?: boolean
+  readonly comment?: string
   readonly json?: boolean
   readonly yes?: boolean
 }
@@ -31,8 +31,9 @@ export function addPlan (program: Command, terminal: Terminal): void {
     .argument('<path>', 'a YAML file with `projects:`, or a folder of them')
     .addHelpText('after', `
 Examples:
-  sluice plan projects/                   what is different, and which routes it touches
-  sluice plan shop.yaml --env staging     with an environment laid over
+  sluice plan projects/                          what is different, and which routes it touches
+  sluice plan shop.yaml --env staging            with an environment laid over
+  sluice plan projects/ --prune --account local  also which projects no file names any more
 
 Exit codes: 0 nothing would change · 1 refused, or nobody answers · 2 something would change (or called wrongly, which standard error tells)`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
@@ -43,57 +44,68 @@ Exit codes: 0 nothing would change · 1 refused, or nobody answers · 2 somethin
   flags(program.command('apply'), terminal)
     .description("make a running gateway's projects those of a file, each at once and as planned")
     .argument('<path>', 'a YAML file with `projects:`, or a folder of them')
+    .option('--comment <text>', 'why: kept beside the versions that come of it')
     .option('-y, --yes', 'do not ask')
     .addHelpText('after', `
-Projects that the file does not name stay as they are. A project that somebody changed since the plan is left alone, and told.
+Each project changes whole or not at all. One that somebody changed since the plan is left alone, and told; the others are applied.
+Projects that the files do not name stay, unless --prune says otherwise.
 
 Examples:
   sluice apply projects/ --yes
+  sluice apply projects/ --yes --comment "$(git rev-parse --short HEAD)"
+  sluice apply projects/ --prune --account acme
 
-Exit codes: 0 done, or nothing to do · 1 refused, or nobody answers · 2 called wrongly`)
+Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody answers · 2 called wrongly, or not confirmed`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
       const steps = await planAll(connection, from, options, terminal)
       const changed = steps.filter(({ action }) => action !== 'none')
       if (options.json !== true) show(steps, options, terminal)
-      if (changed.length > 0 && options.yes !== true) throw new CommandError('nothing was changed', 'say --yes to make it so', EXIT.usage)
-      for (const [index, step] of changed.entries()) {
-        await applyStep(connection, step)
-        if (options.json !== true) terminal.complain(`${index + 1} of ${changed.length}: ${step.project} is applied`)
-      }
-      if (options.json === true) show(steps, options, terminal)
-      return EXIT.ok
+      if (changed.length > 0 && options.yes !== true) await confirm(`this is the plan, nothing is changed yet: apply it to ${connection.url}`, 'yes')
+      const failures = await applyAll(connection, changed, options, terminal)
+      if (options.json === true) show(steps, options, terminal, failures)
+      return failures.size === 0 ? EXIT.ok : EXIT.refused
     }))
 }
 
-async function planAll (connection: Connection, from: string, { env }: Flags, terminal: Terminal): Promise<Step[]> {
-  const projects = new Map<string, { config: RawMap, file: string }>()
-  for (const file of filesOf(from)) {
-    const { projects: read, findings } = loadProjects({ file, environment: environmentOf(env), env: terminal.env })
-    if (findings.length > 0) throw new ConfigError(findings)
-    for (const [name, config] of read) {
-      const other = projects.get(name)
-      if (other !== undefined) throw new CommandError(`${file} and ${other.file} both define the project "${name}"`, 'keep one of them')
-      projects.set(name, { config, file })
+async function planAll (connection: Connection, from: string, { env, account, prune }: Flags, terminal: Terminal): Promise<Step[]> {
+  if (prune === true && account === undefined) throw new CommandError('--prune takes projects away, and nothing says of which account', "add --account: `local` is the operators' own", EXIT.usage)
+  const projects = readProjects(from, env, terminal)
+  const steps: Step[] = []
+  for (const [name, config] of projects) steps.push(await planProject(connection, name, config, account))
+  return prune === true && account !== undefined ? [...steps, ...await planRemovals(connection, account, projects)] : steps
+}
+
+/** Carries out each step for itself; gives what kept those from it that could not be, by project. */
+async function applyAll (connection: Connection, steps: readonly Step[], { account, comment, json }: Flags, terminal: Terminal): Promise<ReadonlyMap<string, CommandError>> {
+  const failures = new Map<string, CommandError>()
+  for (const [index, step] of steps.entries()) {
+    const said = `${index + 1} of ${steps.length}`
+    try {
+      await applyStep(connection, step, { account, comment })
+      if (json !== true) terminal.complain(`${said}: ${step.project} is ${step.action === 'remove' ? 'removed' : 'applied'}`)
+    } catch (error) {
+      if (!(error instanceof CommandError)) throw error
+      failures.set(step.project, error)
+      if (json !== true) terminal.complain(`${said}: ${error.message}${error.remedy === '' ? '' : ` (${error.remedy})`}`)
     }
   }
-  if (projects.size === 0) throw new CommandError(`there are no projects in ${from}`, 'begin with `projects:`')
-  const steps: Step[] = []
-  for (const [name, { config }] of projects) steps.push(await planProject(connection, name, config))
-  return steps
+  return failures
 }
 
-function filesOf (from: string): string[] {
-  if (!statSync(from).isDirectory()) return [from]
-  return readdirSync(from).filter((name) => /\.ya?ml$/.test(name)).sort().map((name) => path.join(from, name))
-}
-
-function show (steps: readonly Step[], { json }: Flags, terminal: Terminal): void {
-  if (json === true) terminal.print(JSON.stringify({ ok: true, projects: steps.map(({ project, action, changes, affectedRoutes }) => ({ project, action, changes: changes.map(({ path: at, kind }) => ({ path: at, kind })), affectedRoutes })) }))
-  else printPlan(steps, terminal)
+function show (steps: readonly Step[], { json }: Flags, terminal: Terminal, failures?: ReadonlyMap<string, CommandError>): void {
+  if (json !== true) { printPlan(steps, terminal); return }
+  const projects = steps.map(({ project, action, changes, affectedRoutes }) => {
+    const failure = failures?.get(project)
+    const outcome = failures === undefined || action === 'none' ? {} : failure === undefined ? { applied: true } : { applied: false, error: { message: failure.message, remedy: failure.remedy } }
+    return { project, action, changes: shownChanges(changes), affectedRoutes, ...outcome }
+  })
+  terminal.print(JSON.stringify({ ok: failures === undefined || failures.size === 0, projects }))
 }
 
 function flags (command: Command, terminal: Terminal): Command {
   return addConnectionFlags(command.option('--env <name>', 'environment laid over (SLUICE_ENV)', defaultEnvironment(terminal)))
+    .option('--account <id>', 'the account of projects that are new, and with --prune of those that may go')
+    .option('--prune', 'also take away the projects of the account that the files do not name')
     .option('--json', 'the plan as one JSON object')
 }
 

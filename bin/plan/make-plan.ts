@@ -1,51 +1,67 @@
-import { callAdmin } from '../admin-client/client.js'
+import { callAdmin, RefusedError } from '../admin-client/client.js'
 import type { Connection } from '../admin-client/connection.js'
-import { affectedRoutes, type RoutedConfig } from './affected-routes.js'
-import { diffConfig } from './config-diff.js'
+import { CommandError } from '../command.js'
+import { compareConfigs } from './compare.js'
+import { configPath, presentConfig, wantedConfig } from './effective.js'
 import type { ProjectPlan } from './print-plan.js'
 
 /** A plan with what carries it out. */
 export interface Step extends ProjectPlan {
-  readonly config: Readonly<Record<string, unknown>>
+  /** As it is written; null for a project that goes. */
+  readonly config: Readonly<Record<string, unknown>> | null
   /** The entity tag of what the plan was made from; null for a project that is not there yet. */
   readonly etag: string | null
 }
 
+/** For whom, and with which word, steps are carried out. */
+export interface ApplyOptions {
+  readonly account?: string | undefined
+  /** Kept beside the versions that come of it. */
+  readonly comment?: string | undefined
+}
+
+/** What a project of which nothing is written has in effect: what differs from it is all that there is to tell of a new one. */
+const NOTHING = { hosts: [], basePath: '', upstreams: {}, plugins: [], plans: {}, routes: [], accessLog: true }
+const MOST_LISTED = '100'
+
 /**
- * Compares a project as it is written with the one of the gateway. Both are what is in effect as the gateway says it: short forms written out,
- * defaults not filled in. Throws CommandError for a configuration that the gateway would refuse.
+ * Compares a project as it is written with the one of the gateway. Both are what is in effect as the gateway says it: in one form, with all defaults
+ * filled in and secrets as digests. Throws CommandError for a configuration that the gateway would refuse.
  */
-export async function planProject (connection: Connection, project: string, config: Readonly<Record<string, unknown>>): Promise<Step> {
-  const path = `/admin/projects/${encodeURIComponent(project)}/config`
-  const before = await callAdmin(connection, { method: 'GET', path: `${path}?effective=true`, mayBeMissing: true })
-  if (before.status === 404) {
-    return { project, action: 'create', changes: diffConfig({}, config), affectedRoutes: affectedRoutes(null, config as RoutedConfig, diffConfig({}, config)), config, etag: null }
-  }
-  const after = await callAdmin(connection, { method: 'PUT', path: `${path}?dry_run=true`, body: config })
-  const changes = diffConfig(before.body, after.body)
-  const routes = affectedRoutes(before.body as RoutedConfig, after.body as RoutedConfig, changes)
-  return { project, action: changes.length === 0 ? 'none' : 'change', changes, affectedRoutes: routes, config, etag: before.etag }
+export async function planProject (connection: Connection, project: string, config: Readonly<Record<string, unknown>>, account: string | undefined): Promise<Step> {
+  const before = await presentConfig(connection, project)
+  const after = await wantedConfig(connection, project, config, before, account)
+  const { changes, affectedRoutes } = compareConfigs(before?.config ?? NOTHING, after)
+  return { project, action: before === null ? 'create' : changes.length === 0 ? 'none' : 'change', changes, affectedRoutes, config, etag: before?.etag ?? null }
 }
 
-/** Carries out a step: the whole project at once, and only where it is still what the plan was made from. */
-export async function applyStep (connection: Connection, { project, action, config, etag }: Step): Promise<void> {
-  const path = `/admin/projects/${encodeURIComponent(project)}`
-  if (action === 'none') return
-  if (action === 'change') {
-    await callAdmin(connection, { method: 'PUT', path: `${path}/config`, body: config, ...(etag === null ? {} : { ifMatch: etag }) })
-    return
+/** Steps that take away the projects of an account which are not among these. */
+export async function planRemovals (connection: Connection, account: string, kept: ReadonlyMap<string, unknown>): Promise<Step[]> {
+  const steps: Step[] = []
+  const query = new URLSearchParams({ customer_id: account, perPage: MOST_LISTED, cursor: '' })
+  for (let path: string | null = `/admin/projects?${query.toString()}`; path !== null;) {
+    const { body } = await callAdmin(connection, { method: 'GET', path })
+    const { data, pagination } = body as { data: { project_id: string }[], pagination: { next: string | null } }
+    for (const { project_id: project } of data) {
+      const present = kept.has(project) ? null : await presentConfig(connection, project)
+      if (present === null) continue
+      const { changes, affectedRoutes } = compareConfigs(present.config, NOTHING)
+      steps.push({ project, action: 'remove', changes, affectedRoutes, config: null, etag: present.etag })
+    }
+    path = pagination.next
   }
-  // Not served before all of it is there.
-  await callAdmin(connection, { method: 'POST', path: '/admin/projects', body: { project_id: project, target_url: firstTarget(config) ?? 'https://unused.invalid', auth_type: 'none', active: false } })
-  await callAdmin(connection, { method: 'PUT', path: `${path}/config`, body: config })
-  await callAdmin(connection, { method: 'PATCH', path, body: { active: true } })
+  return steps
 }
 
-function firstTarget ({ upstreams }: Readonly<Record<string, unknown>>): string | null {
-  for (const upstream of Object.values(upstreams as Record<string, { targets?: unknown }> | undefined ?? {})) {
-    const target: unknown = Array.isArray(upstream.targets) ? upstream.targets[0] : null
-    const url = typeof target === 'string' ? target : (target as { url?: unknown } | null)?.url
-    if (typeof url === 'string') return url
+/** Carries out a step: the whole project at once, and only where it is still what the plan was made from. Throws CommandError where it is not. */
+export async function applyStep (connection: Connection, { project, action, config, etag }: Step, { account, comment }: ApplyOptions): Promise<void> {
+  const only = etag === null ? { ifNoneMatch: '*' as const } : { ifMatch: etag }
+  const query = new URLSearchParams({ ...(comment === undefined ? {} : { comment }), ...(account === undefined ? {} : { customer_id: account }) })
+  try {
+    if (action === 'remove') await callAdmin(connection, { method: 'DELETE', path: `/admin/projects/${encodeURIComponent(project)}`, ...only })
+    else if (action !== 'none') await callAdmin(connection, { method: 'PUT', path: `${configPath(project)}${query.size === 0 ? '' : `?${query.toString()}`}`, body: config, ...only })
+  } catch (error) {
+    if (!(error instanceof RefusedError) || error.status !== 412) throw error
+    throw new CommandError(`somebody changed project ${project} since the plan: it is left as it is`, 'look at what changed (`sluice versions`), and plan again')
   }
-  return null
 }

@@ -8,7 +8,7 @@ import type { ConfigChange } from './config-diff.js'
 /** What will become of one project. */
 export interface ProjectPlan {
   readonly project: string
-  readonly action: 'create' | 'change' | 'none'
+  readonly action: 'create' | 'change' | 'remove' | 'none'
   readonly changes: readonly ConfigChange[]
   readonly affectedRoutes: readonly string[]
 }
@@ -18,17 +18,41 @@ const MAX_VALUE = 120
 
 const redactor = createRedactor([])
 
-/** Prints a plan: one line a difference, and what it touches. Secrets are told by the beginning of their digest, so that a change shows. */
-export function printPlan (plans: readonly ProjectPlan[], { print, colors }: Terminal): void {
-  const paint = { added: colors.green, removed: colors.red, changed: colors.yellow, moved: colors.yellow }
+/** Prints a plan: one line a difference, and what it touches. Secrets are told by their digests, so that a change shows. */
+export function printPlan (plans: readonly ProjectPlan[], terminal: Terminal): void {
+  const { print, colors } = terminal
   for (const { project, action, changes, affectedRoutes } of plans) {
     if (action === 'none') continue
-    const routes = affectedRoutes.length === 0 ? 'no route affected' : `${count(affectedRoutes.length, 'route')} affected: ${affectedRoutes.map(visible).join(', ')}`
-    print(`${colors.bold(`project ${visible(project)}`)}: ${action === 'create' ? 'new' : count(changes.length, 'change')}, ${routes}`)
-    for (const change of changes) print(paint[change.kind](`  ${changeLine(change)}`))
+    const name = colors.bold(`project ${visible(project)}`)
+    if (action === 'change') print(`${name}: ${routesText(changes, affectedRoutes)}`)
+    else print(`${name}: ${action === 'create' ? 'new' : 'removed'}, ${affectedText(affectedRoutes)}`)
+    printChanges(changes, terminal)
   }
   const changed = plans.filter(({ action }) => action !== 'none').length
   print(changed === 0 ? 'nothing to change' : `${count(changed, 'project')} to change, ${plans.length - changed} as they are`)
+}
+
+/** Prints differences, one a line, with colours where a person reads them. */
+export function printChanges (changes: readonly ConfigChange[], { print, colors }: Terminal): void {
+  const paint = { added: colors.green, removed: colors.red, changed: colors.yellow, moved: colors.yellow }
+  for (const change of changes) print(paint[change.kind](`  ${changeLine(change)}`))
+}
+
+/** How many differences there are, and what they touch: `2 changes, 1 route affected: hello`. */
+export function routesText (changes: readonly ConfigChange[], affectedRoutes: readonly string[]): string {
+  return `${count(changes.length, 'change')}, ${affectedText(affectedRoutes)}`
+}
+
+function affectedText (routes: readonly string[]): string {
+  return routes.length === 0 ? 'no route affected' : `${count(routes.length, 'route')} affected: ${routes.map(visible).join(', ')}`
+}
+
+/** Differences as they may be shown: without secrets. */
+export function shownChanges (changes: readonly ConfigChange[]): ConfigChange[] {
+  return changes.map(({ path, kind, before, after }) => {
+    const name = path.at(-1) ?? ''
+    return { path, kind, before: mask(before, name), after: mask(after, name) }
+  })
 }
 
 /** A difference in one line, `~ upstreams.api.timeouts.headers: "30s" -> "5s"`. */

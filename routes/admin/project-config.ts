@@ -32,13 +32,14 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
     query: Type.Object({
       dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed.' })),
       comment: Type.Optional(COMMENT),
-      customer_id: Type.Optional({ ...CUSTOMER_ID, description: 'The account of a project that is made; left out: the operators\' own.' })
+      customer_id: Type.Optional({ ...CUSTOMER_ID, description: 'The account of the project; of one that is made the operators\' own where it is left out.' })
     }, { additionalProperties: false }),
     async run (call) {
-      const { reach, params, state, ifMatch, ifNoneMatch, principal, change, query: { dry_run: dryRun, comment = null } } = call
+      const { reach, params, state, ifMatch, ifNoneMatch, principal, change, query: { dry_run: dryRun, comment = null, customer_id: account } } = call
       const found = await reach.find('projects', params.id ?? '')
-      if (found !== null && ifNoneMatch !== undefined) throw new GatewayError('PRECONDITION_FAILED', { message: 'There is such a project already.', details: { reason: 'already_exists' } })
+      if (found !== null && ifNoneMatch !== undefined) throw new GatewayError('PRECONDITION_FAILED', { message: 'There is such a project already.', details: { reason: 'project_exists' } })
       const before = found ?? await newProject(call)
+      if (found !== null && account !== undefined && account !== found.customer_id) throw notFound('accounts')
       if (found !== null) checkIfMatch(ifMatch, found.rev)
       const byOperator = principal.customerId === null
       const { value, findings } = await state.configs.read(before, call.text ?? '', byOperator)

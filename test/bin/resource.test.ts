@@ -6,22 +6,12 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test, type Test } from 'tap'
 import { readSecretValue } from '../../bin/admin-client/secret-value.js'
-import { createProgram } from '../../bin/program.js'
-import { keepTerminal, startCli } from '../fixtures/cli.js'
+import { runHere, startCli } from '../fixtures/cli.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
 const TOKEN = 'sat_canary-8c1f-of-the-operator'
 
-interface CliResult { code: unknown, stdout: string, stderr: string }
-
-/** Runs a command in this process. */
-async function runCli (env: Record<string, string>, args: readonly string[]): Promise<CliResult> {
-  const terminal = keepTerminal(env)
-  await createProgram(terminal).parseAsync(['node', 'sluice', ...args])
-  const code = process.exitCode
-  process.exitCode = undefined
-  return { code, stdout: terminal.out.map((line) => `${line}\n`).join(''), stderr: terminal.errors.map((line) => `${line}\n`).join('') }
-}
+type CliResult = Awaited<ReturnType<typeof runHere>>
 
 interface Asked { method: string, url: string, headers: IncomingHttpHeaders, body: unknown }
 type Answer = [status: number, body: unknown, headers?: Record<string, string>]
@@ -41,7 +31,7 @@ async function adminPort (t: Test, answer: (asked: Asked) => Answer): Promise<{ 
   t.teardown(() => { server.close(); server.closeAllConnections() })
   const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
   const home = tempDir(t)
-  return { asked, url, home, sluice: (...args) => runCli({ HOME: home, SLUICE_ADMIN_URL: url, SLUICE_ADMIN_TOKEN: TOKEN }, args) }
+  return { asked, url, home, sluice: (...args) => runHere({ HOME: home, SLUICE_ADMIN_URL: url, SLUICE_ADMIN_TOKEN: TOKEN }, args) }
 }
 
 /** An address at which nobody listens any more. */
@@ -124,7 +114,7 @@ test('connection: profiles name gateways, and tokens come from files that nobody
   const token = join(home, 'token')
   writeFileSync(token, 'sat_of-the-file-0123456789\n', { mode: 0o600 })
   writeFileSync(join(home, '.config', 'sluice', 'profiles.yaml'), `staging: { url: "${url}/", token_file: ~/token }\nodd: { url: "${url}", token: secret }\n`)
-  const sluice = (env: Record<string, string>, ...args: string[]): Promise<CliResult> => runCli({ HOME: home, ...env }, args)
+  const sluice = (env: Record<string, string>, ...args: string[]): Promise<CliResult> => runHere({ HOME: home, ...env }, args)
   t.match(await sluice({}, 'team', 'list', '--profile', 'staging'), { code: 0, stderr: 'none\n' })
   t.match(await sluice({ SLUICE_PROFILE: 'staging', SLUICE_ADMIN_TOKEN: TOKEN }, 'team', 'list'), { code: 0 })
   t.match(asked.map(({ headers }) => headers.authorization), ['Bearer sat_of-the-file-0123456789', 'Bearer sat_of-the-file-0123456789'], "a profile's token is for its gateway")
@@ -146,7 +136,7 @@ test('resource: the value of a secret comes from a file, the environment or stan
   t.match(await sluice('secret', 'create', 'name=TOKEN', 'project_id=shop', '--value-file', file), { code: 0, stdout: /^secret_id {2}s1/ })
   t.strictSame(asked[0]?.body, { name: 'TOKEN', project_id: 'shop', value: `-----BEGIN X-----\n${canary}\n` }, 'less one line end')
   const env = { HOME: home, SLUICE_ADMIN_URL: url, SLUICE_ADMIN_TOKEN: TOKEN, THE_VALUE: ` ${canary} ` }
-  t.match(await runCli(env, ['secret', 'update', 's1', '--value-env', 'THE_VALUE']), { code: 0 })
+  t.match(await runHere(env, ['secret', 'update', 's1', '--value-env', 'THE_VALUE']), { code: 0 })
   t.match(asked.slice(1), [{ method: 'GET', url: '/admin/secrets/s1' }, { method: 'PATCH', headers: { 'if-match': '"3"' }, body: { value: ` ${canary} ` } }])
   const piped = startCli(t, ['secret', 'update', 's1'], { env })
   piped.stdin.end(`${canary}\n`)

@@ -1,7 +1,10 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { test } from 'tap'
-import { runCli } from '../../fixtures/cli.js'
+import { test, type Test } from 'tap'
+import { findConnection } from '../../../bin/admin-client/connection.js'
+import { applyStep, planProject } from '../../../bin/plan/make-plan.js'
+import { readProjects } from '../../../bin/plan/read-projects.js'
+import { keepTerminal, runCli, runHere } from '../../fixtures/cli.js'
 import { ask } from '../../fixtures/ask.js'
 import { startSluice } from '../../fixtures/sluice-process.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
@@ -19,29 +22,46 @@ environments:
     projects: { shop: { upstreams: { api: { timeouts: { headers: 5s } } } } }
 `
 
-test('plan and apply: what is written becomes what is served, a second plan is empty, and only what differs is told', async (t) => {
+interface Site {
+  readonly port: number
+  readonly env: { readonly SLUICE_ADMIN_URL: string, readonly SLUICE_ADMIN_TOKEN: string }
+  /** A folder for projects. */
+  readonly projects: string
+  cli (...args: string[]): ReturnType<typeof runHere>
+  admin (method: string, path: string, body?: object): Promise<Response>
+}
+
+async function startSite (t: Test): Promise<Site> {
   const folder = tempDir(t)
   const config = join(folder, 'gateway.yaml')
-  writeFileSync(config, 'listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nprojects: {}\n')
+  writeFileSync(config, 'listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nprojects: { declared: { routes: [] } }\n')
   const sluice = startSluice(t, ['start', '-c', config, '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const port = await sluice.port('data')
   const env = { SLUICE_ADMIN_URL: `http://127.0.0.1:${await sluice.port('admin')}`, SLUICE_ADMIN_TOKEN: TOKEN }
   const projects = join(folder, 'projects')
   mkdirSync(projects)
+  return {
+    port, env, projects,
+    cli: (...args) => runHere(env, args),
+    admin: (method, path, body) => fetch(env.SLUICE_ADMIN_URL + path, { method, headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }, ...body === undefined ? {} : { body: JSON.stringify(body) } })
+  }
+}
+
+test('plan and apply: what is written becomes what is served, a second plan is empty, and only what differs is told', async (t) => {
+  const { port, env, projects, cli } = await startSite(t)
   const file = join(projects, 'shop.yaml')
   writeFileSync(file, SHOP)
-  const cli = (...args: string[]): ReturnType<typeof runCli> => runCli(t, args, { env })
 
   t.match(await cli('plan', projects), { code: 2, stdout: /^project shop: new, 2 routes affected: api, hello\n[^]*1 project to change, 0 as they are\n$/ })
-  t.match(await cli('apply', projects), { code: 2, stderr: /nothing was changed \(say --yes/ })
-  t.match(await cli('apply', projects, '--yes'), { code: 0, stderr: /1 of 1: shop is applied/ })
+  t.match(await runCli(t, ['apply', projects], { env }), { code: 2, stdout: /^project shop: new/, stderr: /nothing is changed yet[^]*say --yes/ })
+  t.match(await cli('apply', projects, '--yes', '--comment', 'the first'), { code: 0, stderr: /1 of 1: shop is applied/ })
   while ((await ask(port, '/hello', { headers: { host: 'shop.localhost' } })).text !== 'first');
-  t.match(await cli('plan', projects), { code: 0, stdout: 'nothing to change\n' })
+  t.match(await runCli(t, ['plan', projects], { env }), { code: 0, stdout: 'nothing to change\n' })
 
-  t.match(await cli('plan', file, '--env', 'staging'), { code: 2, stdout: /^project shop: 1 change, 1 route affected: api\n {2}[+~] upstreams\.api\.timeouts/ })
+  t.match(await cli('plan', file, '--env', 'staging'), { code: 2, stdout: 'project shop: 1 change, 1 route affected: api\n  ~ upstreams.api.timeouts.headers: "30s" -> "5s"\n1 project to change, 0 as they are\n' })
   writeFileSync(file, SHOP.replace('first', 'second'))
-  t.match(JSON.parse((await cli('plan', file, '--json')).stdout), { ok: true, projects: [{ project: 'shop', action: 'change', changes: [{ path: ['routes', 'hello', 'plugins', 'respond', 'respond', 'body'], kind: 'changed' }], affectedRoutes: ['hello'] }] })
-  t.match(await cli('apply', file, '--yes'), { code: 0 })
+  t.match(JSON.parse((await cli('plan', file, '--json')).stdout), { ok: true, projects: [{ project: 'shop', action: 'change', changes: [{ path: ['routes', 'hello', 'plugins', 'respond', 'respond', 'body'], kind: 'changed', before: 'first', after: 'second' }], affectedRoutes: ['hello'] }] })
+  t.match(JSON.parse((await cli('apply', file, '--yes', '--json')).stdout), { ok: true, projects: [{ project: 'shop', action: 'change', applied: true }] })
   while ((await ask(port, '/hello', { headers: { host: 'shop.localhost' } })).text !== 'second');
   t.match(await cli('plan', file), { code: 0 })
 
@@ -49,4 +69,63 @@ test('plan and apply: what is written becomes what is served, a second plan is e
   t.match(await cli('plan', file), { code: 1, stderr: /nope/ }, 'what the gateway would refuse is told by the plan')
   writeFileSync(file, 'projects: { shop: [ }\n')
   t.match(await cli('plan', file), { code: 1, stderr: /shop\.yaml:1:\d+/ })
+  writeFileSync(file, 'projects: { declared: { routes: [] } }\n')
+  t.match(await cli('plan', file), { code: 1, stderr: /A file declares this project/ })
+})
+
+test('plan and apply: a default that is written out is no change, nor is what the gateway shows', async (t) => {
+  const { projects, cli, admin } = await startSite(t)
+  const file = join(projects, 'shop.yaml')
+  writeFileSync(file, SHOP)
+  t.match(await cli('apply', file, '--yes'), { code: 0 })
+  writeFileSync(file, SHOP.replace('[ "http://127.0.0.1:1" ]', '[ { url: "http://127.0.0.1:1/", weight: 1 } ], host: target, timeouts: { connect: 5000ms, idle: 60s }').replace('respond: { body: first }', 'respond: { body: first, status: 200 }, timeout: 5s').replace('upstream: api }', 'upstream: api, upgradeIdle: 60m, allowEncodedSlashes: false }'))
+  t.match(await cli('plan', file), { code: 0, stdout: 'nothing to change\n' })
+  t.match(await cli('apply', file, '--yes'), { code: 0, stdout: 'nothing to change\n', stderr: '' })
+  const shown = await (await admin('GET', '/admin/projects/shop/config?effective=true')).text()
+  writeFileSync(file, `projects:\n  shop: ${shown}\n`)
+  t.match(await cli('plan', file), { code: 0, stdout: 'nothing to change\n' })
+
+  const secret = (token: string): string => `projects: { shop: { upstreams: { u: { targets: [ "http://127.0.0.1:1" ] } }, routes: [ { id: a, match: { path: "/*" }, upstream: u, plugins: [ { headers: { request: { set: { authorization: ${token} } } } } ] } ] } }\n`
+  writeFileSync(file, secret('canary-one'))
+  const first = await cli('apply', file, '--yes')
+  writeFileSync(file, secret('canary-two'))
+  const second = await cli('plan', file)
+  t.match(second, { code: 2, stdout: /headers\.request\.set\.authorization: "sha256:[\w-]{22}" -> "sha256:[\w-]{22}"/ })
+  t.notMatch(`${first.stdout}${second.stdout}${(await cli('plan', file, '--json')).stdout}`, 'canary')
+})
+
+test('plan and apply: a project that changed since the plan is left alone, the others are applied, and that is told', async (t) => {
+  const { projects, cli, admin, env } = await startSite(t)
+  const file = join(projects, 'all.yaml')
+  const text = (body: string, more = ''): string => `projects:\n${['one', 'two'].map((name) => `  ${name}: { routes: [ { id: r, match: { path: "/*" }, plugins: [ { respond: { body: ${body} } } ] } ] }\n`).join('')}${more}`
+  writeFileSync(file, text('a'))
+  t.match(await cli('apply', file, '--yes'), { code: 0 })
+  const connection = await findConnection({}, env)
+  writeFileSync(file, text('b', '  three: { routes: [] }\n'))
+  const written = readProjects(file, undefined, keepTerminal())
+  const steps = await Promise.all([...written].map(([name, config]) => planProject(connection, name, config, undefined)))
+  t.equal((await admin('PATCH', '/admin/projects/one', { auth_type: 'none', api_version: 'v2' })).status, 200)
+  t.equal((await admin('POST', '/admin/projects', { project_id: 'three', target_url: 'https://api.example.com' })).status, 201)
+  const outcomes = await Promise.allSettled(steps.map((step) => applyStep(connection, step, {})))
+  t.match(outcomes, [{ status: 'rejected', reason: { message: /somebody changed project one since the plan/, remedy: /plan again/ } }, { status: 'fulfilled' }, { status: 'rejected', reason: { message: /project three/ } }])
+  const bodyOf = async (name: string): Promise<string> => await (await admin('GET', `/admin/projects/${name}/config`)).text()
+  t.match(await bodyOf('one'), '"body":"a"')
+  t.match(await bodyOf('two'), '"body":"b"')
+  t.match(await bodyOf('three'), 'api.example.com', 'whole or not at all')
+})
+
+test('plan and apply: projects that no file names stay, unless they are to go', async (t) => {
+  const { projects, cli, admin } = await startSite(t)
+  for (const name of ['keep', 'go']) writeFileSync(join(projects, `${name}.yaml`), `projects: { ${name}: { routes: [ { id: r, match: { path: "/*" }, plugins: [ { respond: { body: x } } ] } ] } }\n`)
+  t.equal((await admin('POST', '/admin/accounts', { customer_id: 'acme', name: 'Acme' })).status, 201)
+  t.equal((await admin('POST', '/admin/projects', { customer_id: 'acme', project_id: 'theirs', target_url: 'https://api.example.com' })).status, 201)
+  t.match(await cli('apply', projects, '--yes'), { code: 0 })
+  rmSync(join(projects, 'go.yaml'))
+  t.match(await cli('plan', projects), { code: 0 })
+  t.match(await cli('plan', projects, '--prune'), { code: 2, stdout: '', stderr: /of which account \(add --account/ })
+  t.match(await cli('plan', projects, '--prune', '--account', 'local'), { code: 2, stdout: /^project go: removed, 1 route affected: r\n {2}- [^]*1 project to change, 1 as they are\n$/ })
+  t.match(await cli('apply', projects, '--prune', '--account', 'local', '--yes'), { code: 0, stderr: /1 of 1: go is removed/ })
+  t.equal((await admin('GET', '/admin/projects/go')).status, 404)
+  for (const name of ['keep', 'theirs']) t.equal((await admin('GET', `/admin/projects/${name}`)).status, 200)
+  t.match(await cli('plan', projects, '--prune', '--account', 'local'), { code: 0, stdout: 'nothing to change\n' })
 })

@@ -204,4 +204,5 @@ test('config: PUT with If-None-Match makes a project in one step, for operators 
   t.match(await ask('PUT', '/admin/projects/shop/config', { body, headers }), { status: 409, body: { error: { details: { reason: 'declared_in_file' } } } })
   t.equal((await ask('PUT', '/admin/projects/Not_A_Label/config', { body, headers })).status, 400)
   t.equal((await ask('PUT', '/admin/projects/x/config?customer_id=nobody', { body, headers })).status, 404)
+  t.equal((await ask('PUT', `${path}?customer_id=local`, { body })).status, 404, 'nor is it changed for another account')
 })

@@ -1,0 +1,54 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'tap'
+import { ask } from '../../fixtures/ask.js'
+import { runCli, runHere } from '../../fixtures/cli.js'
+import { startSluice } from '../../fixtures/sluice-process.js'
+import { tempDir } from '../../fixtures/temp-dir.js'
+
+const TOKEN = 'a-token-of-some-length'
+const project = (body: string, more = ''): string => `projects:\n  shop:\n    routes: [ { id: hello, match: { path: /hello }, plugins: [ { respond: { body: ${body} } } ]${more} } ]\n`
+
+test('versions: are listed, compared and brought back from the command line, and every worker serves what was brought back', async (t) => {
+  const folder = tempDir(t)
+  const config = join(folder, 'gateway.yaml')
+  writeFileSync(config, 'listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nworkers: 2\nprojects: {}\n')
+  const sluice = startSluice(t, ['start', '-c', config, '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+  const port = await sluice.port('data')
+  const env = { SLUICE_ADMIN_URL: `http://127.0.0.1:${await sluice.port('admin')}`, SLUICE_ADMIN_TOKEN: TOKEN }
+  const cli = (...args: string[]): ReturnType<typeof runHere> => runHere(env, args)
+  const file = join(folder, 'shop.yaml')
+  // Connections go to the workers in turn.
+  const served = async (text: string): Promise<void> => {
+    for (let together = 0; together < 20;) together = (await ask(port, '/hello', { headers: { host: 'shop.localhost' } })).text === text ? together + 1 : 0
+  }
+  for (const [body, comment] of [['one', 'the first'], ['two', 'better']] as const) {
+    writeFileSync(file, project(body))
+    t.match(await cli('apply', file, '--yes', '--comment', comment), { code: 0 })
+    await served(body)
+  }
+  t.match(await cli('diff', 'shop'), { code: 2, stdout: 'project shop, version 1 to current: 1 change, 1 route affected: hello\n  ~ routes.hello.plugins.respond.respond.body: "one" -> "two"\n' })
+  t.match(await cli('versions', 'shop'), { code: 0, stdout: /^version {2}current {2}created_at +author +comment\n2 +yes +20\S+Z +operator +better\n1 +20\S+Z +operator +the first\n$/ })
+  t.match(JSON.parse((await cli('versions', 'shop', '--json', '--per-page', '1')).stdout), { data: [{ version: 2, current: true }], pagination: { total: 2 } })
+
+  const at = performance.now()
+  t.match(await cli('rollback', 'shop', '1', '--comment', 'two was worse'), { code: 0, stdout: 'project shop is what it was in version 1, as version 3\n' })
+  await served('one')
+  t.ok(performance.now() - at < 2_000, `both workers serve it after ${(performance.now() - at).toFixed(0)} ms`)
+  t.match(await cli('rollback', 'shop', '1'), { code: 0, stdout: 'project shop is what it was in version 1 already\n' })
+  t.match(await cli('diff', 'shop', '1'), { code: 0, stdout: 'project shop, version 1 to current: no difference\n' })
+  t.match(JSON.parse((await cli('diff', 'shop', '1', '2', '--json')).stdout), { ok: true, from: 'version 1', to: 'version 2', changes: [{ kind: 'changed', before: 'one', after: 'two' }], affectedRoutes: ['hello'] })
+
+  t.match(await cli('diff', 'shop', '2', file), { code: 0, stdout: `project shop, version 2 to ${file}: no difference\n` })
+  writeFileSync(file, project('two', ', upgradeIdle: 2h'))
+  t.match(await cli('diff', 'shop', '2', file), { code: 2, stdout: /~ routes\.hello\.upgradeIdle: "1h" -> "2h"/ })
+  t.match(await cli('diff', 'shop', file, 'current'), { code: 2, stdout: /upgradeIdle: "2h" -> "1h"/ })
+
+  const refused: [args: string[], code: number, stderr: RegExp][] = [
+    [['rollback', 'shop', '9'], 1, /There is no such version/], [['rollback', 'nothing', '1'], 1, /There is no such project/], [['rollback', 'shop', 'first'], 2, /"first" is not a version/],
+    [['versions', 'nothing'], 1, /There is no such project/], [['diff', 'shop', '9'], 1, /There is no such version/], [['diff', 'other', 'current', file], 1, /no project "other"/], [['diff', 'shop', './nowhere.yaml'], 1, /nowhere\.yaml/]
+  ]
+  for (const [args, code, stderr] of refused) t.match(await cli(...args), { code, stdout: '', stderr }, args.join(' '))
+  t.match(await runCli(t, ['rollback', 'shop'], { env }), { code: 2, stderr: /missing required argument 'version'/ })
+  t.match(await runCli(t, ['diff', '--help'], { env }), { code: 0, stdout: /sluice diff shop 3 shop\.yaml[^]*Exit codes: 0 no difference/ })
+})
