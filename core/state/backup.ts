@@ -32,9 +32,9 @@ export interface BackupOptions {
 }
 
 const PIECE = 1_000
-// What is written at once: the disk is waited for once for all of it, and no batch is too large for the time limit of a call.
-const BATCH_LINES = 500
-const BATCH_CHARACTERS = 1_000_000
+// What is written at once, in lines and characters. In a file the pages of indexes that ids are spread over are written once for all of it; to a server
+// no batch may take longer than a call.
+const BATCHES = { embedded: { lines: 5_000, characters: 10_000_000 }, mongodb: { lines: 500, characters: 1_000_000 } } as const
 // What belongs to records: the migrations that formed them, and by which ring their secrets can be read.
 const SETTINGS = ['migrations', 'key_ring']
 const EVER = ['0000-01-01', '9999-12-31'] as const
@@ -103,7 +103,7 @@ export async function restore (engine: DocumentEngine, path: string, { merge = f
   if (empty) for (const [key, value] of Object.entries(header.settings)) await engine.setMeta(key, value, undefined)
   const counts = { records: 0, usage: 0, skipped: 0 }
   let done = 0
-  for await (const batch of batches(readBackup(path))) {
+  for await (const batch of batches(readBackup(path), BATCHES[engine.name])) {
     const documents = batch.flatMap((line) => 'usage' in line || (newest.get(keyOfLine(line)) ?? line.seq) !== line.seq ? [] : [documentOf(line)])
     for (const [index, taken] of (await engine.insertAll(documents)).entries()) {
       if (taken === null) counts.records += 1
@@ -119,13 +119,13 @@ export async function restore (engine: DocumentEngine, path: string, { merge = f
   return counts
 }
 
-async function * batches (lines: AsyncIterable<{ readonly line: BackupLine, readonly length: number }>): AsyncGenerator<readonly BackupLine[]> {
+async function * batches (lines: AsyncIterable<{ readonly line: BackupLine, readonly length: number }>, most: { readonly lines: number, readonly characters: number }): AsyncGenerator<readonly BackupLine[]> {
   let batch: BackupLine[] = []
   let characters = 0
   for await (const { line, length } of lines) {
     batch.push(line)
     characters += length
-    if (batch.length < BATCH_LINES && characters < BATCH_CHARACTERS) continue
+    if (batch.length < most.lines && characters < most.characters) continue
     yield batch
     batch = []
     characters = 0

@@ -23,11 +23,25 @@ export function findSql (collection: CollectionName, { customerId, filter, sort,
 
 /** The WHERE of a SELECT on `docs`. */
 export function whereSql (collection: CollectionName, customerId: string | null, filter: Find['filter']): Sql {
-  const conditions = Object.entries(filter).map(([field, condition]) => conditionSql(field, condition))
+  // Of one value as `=`: only then an index gives the order of the ids behind it.
+  const plain = (condition: Condition): Condition => 'in' in condition && condition.in.length === 1 ? { eq: condition.in[0] as string } : condition
+  const conditions = Object.entries(filter).map(([field, given]) => [field, plain(given)] as const).map(([field, condition]) => columnSql(collection, field, condition) ?? conditionSql(field, condition))
   return {
     text: [`docs WHERE collection = '${collection}'`, ...(customerId === null ? [] : ['customer_id = ?']), 'doc IS NOT NULL', ...conditions.map(({ text }) => text)].join(' AND '),
     values: [...(customerId === null ? [] : [customerId]), ...conditions.flatMap(({ values }) => values)]
   }
+}
+
+/** A condition on what is a column too, which indexes begin or end with; null where it is another one, or is not about texts. */
+function columnSql (collection: CollectionName, field: string, condition: Condition): Sql | null {
+  const column = field === ID_FIELDS[collection] ? 'id' : field === 'customer_id' ? 'customer_id' : null
+  if (column === null) return null
+  if ('contains' in condition) return null
+  const bounds = 'eq' in condition ? [['=', condition.eq] as const] : 'in' in condition ? condition.in.map((value) => ['IN', value] as const) : boundsOf(condition)
+  const texts = bounds.flatMap(([, value]) => typeof value === 'string' && !value.includes('\0') ? [value] : [])
+  if (texts.length === 0 || texts.length < bounds.length) return null
+  if ('in' in condition) return { text: `${column} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(texts)] }
+  return { text: bounds.map(([sign]) => `${column} ${sign} ?`).join(' AND '), values: texts }
 }
 
 /** Values are compared as the JSON that they were written as: `true` is not `1`, and NUL and half characters are what they are. */
@@ -40,12 +54,15 @@ function conditionSql (field: string, condition: Condition): Sql {
     return { text: `${json} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(condition.in.map((value) => JSON.stringify(value)))] }
   }
   if ('contains' in condition) return { text: `contains_text(${json}, ?)`, values: [JSON.stringify(condition.contains)] }
-  const bounds = ([['>', condition.gt], ['>=', condition.gte], ['<', condition.lt], ['<=', condition.lte]] as const).flatMap(([sign, bound]) => {
-    if (bound === undefined) return []
+  const bounds = boundsOf(condition).map(([sign, bound]) => {
     const kinds = typeof bound === 'string' ? "'text'" : "'integer', 'real'"
-    return [{ text: `(json_type(doc, '$.${field}') IN (${kinds}) AND doc ->> '$.${field}' ${sign} ?)`, value: bound }]
+    return { text: `(json_type(doc, '$.${field}') IN (${kinds}) AND doc ->> '$.${field}' ${sign} ?)`, value: bound }
   })
   return { text: bounds.length === 0 ? 'TRUE' : bounds.map(({ text }) => text).join(' AND '), values: bounds.map(({ value }) => value) }
+}
+
+function boundsOf ({ gt, gte, lt, lte }: Extract<Condition, { readonly gt?: unknown }>): [sign: string, bound: string | number][] {
+  return ([['>', gt], ['>=', gte], ['<', lt], ['<=', lte]] as const).flatMap(([sign, bound]) => bound === undefined ? [] : [[sign, bound]])
 }
 
 /** The function `contains_text` of the statements: whether a JSON text holds another, without case. */

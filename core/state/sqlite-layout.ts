@@ -6,6 +6,9 @@ import { StoreTooNewError } from './store-errors.js'
  *
  * A document stays when its record is removed (`doc` null), so that its id is never used again. `seq` numbers changes without gaps: it is
  * one more than the greatest, and written in the transaction that makes the change.
+ *
+ * Tenants have many keys and consumers, so what those are filtered and often sorted by has an index. A condition on another field of the same index is
+ * answered by that alone, without reading the record.
  */
 const STEPS: readonly string[] = [`
   CREATE TABLE docs (
@@ -28,6 +31,15 @@ const STEPS: readonly string[] = [`
   CREATE INDEX usage_credential ON usage (customer_id, credential_id, day);
   CREATE TABLE leases (name TEXT NOT NULL PRIMARY KEY, holder TEXT NOT NULL, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE meta (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`, `
+  CREATE INDEX docs_credential_status ON docs (collection, doc -> '$.status', customer_id, id, doc -> '$.project_id') WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_credential_project ON docs (collection, doc -> '$.project_id', customer_id, id, doc -> '$.status') WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_credential_consumer ON docs (collection, doc -> '$.consumer_id', customer_id, id, doc -> '$.status') WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_credential_plan ON docs (collection, doc -> '$.plan_id', customer_id, id, doc -> '$.status') WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_credential_name ON docs (collection, customer_id, doc ->> '$.name', id) WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_credential_end ON docs (collection, customer_id, doc ->> '$.expires_at', id) WHERE collection = 'credentials' AND doc IS NOT NULL;
+  CREATE INDEX docs_consumer_status ON docs (collection, doc -> '$.status', customer_id, id) WHERE collection = 'consumers' AND doc IS NOT NULL;
+  CREATE INDEX docs_consumer_name ON docs (collection, customer_id, doc ->> '$.name', id) WHERE collection = 'consumers' AND doc IS NOT NULL;
 `]
 
 /** Brings the tables up to what this version knows, within the caller's transaction. Throws StoreTooNewError for tables of a newer version. */

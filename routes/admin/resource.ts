@@ -77,11 +77,17 @@ export async function listOf<C extends TenantCollection> (
 ): Promise<Result> {
   const asked = readListRequest(query, list, idField, Object.keys(shown.properties as object))
   const wanted = { ...asked.query, filter: { ...asked.query.filter, ...more } } as unknown as Query<Records[C]>
-  const { [idField]: _cursor, ...uncut } = wanted.filter as Fields
-  const records = await reach.list(collection, wanted)
-  const total = await reach.count(collection, (asked.page === null ? uncut : wanted.filter) as never)
-  const beyond = asked.page !== null || records.length < asked.perPage ? records.length : await reach.count(collection, wanted.filter ?? {})
-  return { status: 200, body: { ...listAnswer(records.map((record) => show(record)), { total, beyond }, asked, url, idField) } }
+  const { [idField]: cursor, ...uncut } = wanted.filter as Fields
+  const { offset = 0 } = wanted
+  const byCursor = asked.page === null
+  // One more by cursor: whether there is more is known then without counting.
+  const limit = asked.perPage + (byCursor ? 1 : 0)
+  const found = await reach.list(collection, { ...wanted, limit })
+  const records = found.slice(0, asked.perPage)
+  // What ends within the first page, or a later one that is not empty, is counted by that.
+  const ends = found.length < limit && (found.length > 0 || offset === 0) && !(byCursor && cursor !== undefined)
+  const total = ends ? offset + found.length : await reach.count(collection, (byCursor ? uncut : wanted.filter) as never)
+  return { status: 200, body: { ...listAnswer(records.map((record) => show(record)), { total, beyond: found.length }, asked, url, idField) } }
 }
 
 /** The operations of a resource. */

@@ -83,6 +83,7 @@ test('embedded store: what is asked often is found by an index, also where there
   const connection = openSqliteConnection({ path: join(path, 'store.db'), create: false, limitMs: 1_000, functions: {}, prepare () {} })
   t.teardown(() => { connection.close() })
   const find = { customerId: null, filter: {}, sort: [], limit: 20, offset: 0 }
+  const ofTenant = { ...find, customerId: 'acme' }
   const cases: [string, CollectionName, Find, RegExp][] = [
     ['a key by its prefix', 'credentials', { ...find, filter: { prefix: { eq: 'ak_live_a' } } }, /INDEX docs_credential_prefix \(collection=\? AND <expr>=\?\)/],
     ['a token by its prefix', 'admin_tokens', { ...find, filter: { prefix: { eq: 'at_a' } } }, /INDEX docs_token_prefix \(collection=\? AND <expr>=\?\)/],
@@ -90,6 +91,15 @@ test('embedded store: what is asked often is found by an index, also where there
     ['the audit trail behind an entry', 'audit_records', { ...find, filter: { seq: { gt: 7 } }, sort: [{ field: 'seq', descending: false }] }, /INDEX docs_audit_seq \(collection=\? AND <expr>[<>]\?\)/],
     ['a tenant\'s records', 'consumers', { ...find, customerId: 'acme' }, /INDEX docs_tenant \(collection=\? AND customer_id=\?\)/],
     ['the newest of a tenant', 'consumers', { ...find, customerId: 'acme', sort: [{ field: 'created_at', descending: true }] }, /INDEX docs_created \(collection=\? AND customer_id=\?\)/],
+    ['a tenant\'s keys of a status', 'credentials', { ...ofTenant, filter: { status: { in: ['active'] } } }, /INDEX docs_credential_status \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
+    ['those behind a cursor', 'credentials', { ...ofTenant, filter: { status: { in: ['active'] }, credential_id: { gt: 'crd_5' } } }, /INDEX docs_credential_status \(collection=\? AND <expr>=\? AND customer_id=\? AND id>\?\)/],
+    ['the keys of a project', 'credentials', { ...ofTenant, filter: { project_id: { in: ['shop'] }, status: { in: ['active'] } } }, /INDEX docs_credential_(?:project|status) \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
+    ['the keys of a consumer', 'credentials', { ...ofTenant, filter: { consumer_id: { eq: 'c1' } } }, /INDEX docs_credential_consumer \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
+    ['the keys with a plan', 'credentials', { ...ofTenant, filter: { plan_id: { in: ['p1'] } } }, /INDEX docs_credential_plan \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
+    ['keys by name', 'credentials', { ...ofTenant, sort: [{ field: 'name', descending: false }] }, /INDEX docs_credential_name/],
+    ['keys by their end', 'credentials', { ...ofTenant, sort: [{ field: 'expires_at', descending: false }] }, /INDEX docs_credential_end/],
+    ['consumers of a status', 'consumers', { ...ofTenant, filter: { status: { in: ['active'] } } }, /INDEX docs_consumer_status \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
+    ['what an operator asks of one tenant', 'credentials', { ...find, filter: { customer_id: { in: ['acme'] }, status: { in: ['active'] } } }, /INDEX docs_credential_status \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
     ['records by their id', 'consumers', { ...find, customerId: 'acme', sort: [{ field: 'consumer_id', descending: true }] }, /INDEX docs_tenant/]
   ]
   for (const [title, collection, sought, plan] of cases) {

@@ -78,6 +78,23 @@ export function finding (contract: Register): void {
     }
   })
 
+  contract('a condition on the id or the tenant compares like any other', async (t, open) => {
+    const { store, system } = await open()
+    for (const id of ['a1', 'a2', 'B1', 'é']) await store.consumers.insert('acme', consumer(id))
+    await store.consumers.insert('other', consumer('a3'))
+    const cases: [string, Record<string, Condition>, string[]][] = [
+      ['eq', { consumer_id: { eq: 'a1' } }, ['a1']], ['eq with another case', { consumer_id: { eq: 'b1' } }, []], ['eq null', { consumer_id: { eq: null } }, []], ['eq of a number', { consumer_id: { eq: 1 } }, []],
+      ['in', { consumer_id: { in: ['é', 'a2', 'a3'] } }, ['a2', 'a3', 'é']], ['in of mixed kinds', { consumer_id: { in: ['a1', 1, true] } }, ['a1']], ['in of nothing', { consumer_id: { in: [] } }, []],
+      ['gt', { consumer_id: { gt: 'a1' } }, ['a2', 'a3', 'é']], ['gte and lt', { consumer_id: { gte: 'B', lt: 'a2' } }, ['B1', 'a1']], ['a bound of numbers', { consumer_id: { gt: 0 } }, []],
+      ['contains', { consumer_id: { contains: 'b' } }, ['B1']], ['a text with NUL', { consumer_id: { eq: 'a1\0' } }, []], ['one of several with NUL', { consumer_id: { in: ['a1', 'a2\0'] } }, ['a1']],
+      ['the tenant', { customer_id: { eq: 'other' } }, ['a3']], ['several tenants', { customer_id: { in: ['other', 'none', 'acme'] } }, ['B1', 'a1', 'a2', 'a3', 'é']], ['behind a tenant', { customer_id: { gt: 'acme' } }, ['a3']]
+    ]
+    for (const [title, filter, expected] of cases) {
+      t.same((await system.list('consumers', { filter, limit: 10 })).map(({ consumer_id: id }) => id), expected, title)
+      t.equal(await system.count('consumers', filter), expected.length, `${title}: counted`)
+    }
+  })
+
   contract('text beyond ASCII is found without case too', async (t, open) => {
     const { store } = await open()
     await store.users.insert('acme', user('u1', { name: 'Özlem Çelik' }))
