@@ -111,5 +111,8 @@ export const RESOURCES: readonly Resource[] = [
     name: 'token', description: 'tokens for the admin API', path: '/admin/tokens', columns: ['token_id', 'name', 'role', 'scope', 'scope_id', 'expires_at'], example: 'name=ci role=developer', can: ['list', 'get', 'create'],
     actions: [{ name: 'revoke', description: 'end a token at once', method: 'DELETE', path: '', destroys: 'whoever uses it is refused at once' }]
   },
-  { name: 'audit', description: 'who changed what', path: '/admin/audit', columns: ['audit_id', 'created_at', 'actor', 'action', 'target_id', 'outcome'], example: '', can: ['list', 'get'], actions: [] }
+  {
+    name: 'audit', description: 'who changed what', path: '/admin/audit', columns: ['audit_id', 'created_at', 'actor', 'action', 'target_id', 'outcome'], example: '', can: ['list', 'get'],
+    actions: [{ name: 'erase', description: 'erase what an entry tells of people and contents', method: 'POST', path: 'erase', destroys: 'what it says of before, after and from where is lost; the chain holds' }]
+  }
 ]

@@ -3,8 +3,8 @@ import { GatewayError } from '../../core/errors.js'
 import type { AuditRecord } from '../../core/state/records.js'
 import type { Query } from '../../core/state/store.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
-import { defineOperation, type Operation } from './operation.js'
-import { showRecord } from './resource.js'
+import { defineOperation, type AnyCall, type Operation } from './operation.js'
+import { NO_FIELDS, showRecord } from './resource.js'
 
 const HASH = Type.String({ pattern: '^[0-9a-f]{64}$' })
 const TEXT_OR_NULL = Type.Union([Type.String(), Type.Null()])
@@ -18,7 +18,7 @@ const SHOWN = Type.Object({
 const FROM_TO = { from: Type.Optional(Type.String({ format: 'date-time' })), to: Type.Optional(Type.String({ format: 'date-time' })) }
 const FIELDS = Object.keys(SHOWN.properties)
 
-/** `/admin/audit`: read, never written. */
+/** `/admin/audit`: read, never written; what it tells of people can be erased. */
 export const AUDIT_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'audit.list', method: 'GET', url: '/admin/audit', summary: 'Lists the audit trail, newest first; as JSON lines with format=ndjson', permission: 'audit:read',
@@ -41,10 +41,15 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
   }),
   defineOperation({
     id: 'audit.get', method: 'GET', url: '/admin/audit/:id', summary: 'Shows an entry of the audit trail', permission: 'audit:read', answer: SHOWN, status: 200, errors: ['NOT_FOUND'],
+    run: async (call) => ({ status: 200, body: showRecord(SHOWN, await find(call)) })
+  }),
+  defineOperation({
+    id: 'audit.erase', method: 'POST', url: '/admin/audit/:id/erase', summary: 'Erases what an entry tells of people and contents, for good; the chain holds without it', permission: 'system', body: NO_FIELDS, answer: SHOWN, status: 200, errors: ['NOT_FOUND'],
     async run (call) {
-      const [record] = /^aud_\d{12,15}$/.test(call.params.id ?? '') ? await call.state.open.audit.list(call.principal.customerId, { filter: { audit_id: { eq: call.params.id ?? '' } }, limit: 1 }) : []
-      if (record === undefined) throw new GatewayError('NOT_FOUND', { message: 'There is no such entry.', details: { reason: 'no_such_record' } })
-      return { status: 200, body: showRecord(SHOWN, record) }
+      const before = await find(call)
+      const { customer_id: customerId, audit_id: id } = before
+      if (before.payload !== null) await call.change({ customerId, targetId: id, before: null, after: null }, async () => { await call.state.open.audit.erase(customerId, id) })
+      return { status: 200, body: showRecord(SHOWN, { ...before, payload: null }) }
     }
   }),
   defineOperation({
@@ -56,4 +61,10 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
 
 function isoOf (time: string): string {
   return new Date(time).toISOString()
+}
+
+async function find ({ params: { id = '' }, state: { open: { audit } }, principal }: AnyCall): Promise<AuditRecord> {
+  const [record] = /^aud_\d{12,15}$/.test(id) ? await audit.list(principal.customerId, { filter: { audit_id: { eq: id } }, limit: 1 }) : []
+  if (record === undefined) throw new GatewayError('NOT_FOUND', { message: 'There is no such entry.', details: { reason: 'no_such_record' } })
+  return record
 }

@@ -163,6 +163,32 @@ test('admin: wrong tokens are refused, and too many of them lock their peer out 
   t.notMatch(JSON.stringify(logged), TOKEN.slice(0, 12))
 })
 
+test('admin: who guesses is known by the connection, whatever address a request claims, and is served again when the minute is over', async (t) => {
+  const { ask } = await listening(t)
+  let ahead = 0
+  const { now } = Date
+  t.intercept(Date, 'now', { value: () => now() + ahead })
+  const claims = (n: number): Record<string, string> => ({
+    'x-forwarded-for': `203.0.113.${n}`, 'forwarded': `for=203.0.113.${n}`, 'x-real-ip': `203.0.113.${n}`, 'true-client-ip': `203.0.113.${n}`, 'cf-connecting-ip': `203.0.113.${n}`, 'x-client-ip': `203.0.113.${n}`, 'via': `1.1 proxy${n}`, 'x-forwarded-host': `host${n}`
+  })
+  for (let minute = 0; minute < 2; minute++) {
+    t.equal((await ask('/status', { headers: AUTH })).status, 200, 'nobody is locked out yet')
+    const statuses: number[] = []
+    for (let n = 0; n < 30; n++) statuses.push((await ask('/status', { headers: { ...claims(n), authorization: `Bearer guess-number-${n}-of-many` } })).status)
+    t.strictSame(statuses, [...Array<number>(10).fill(401), ...Array<number>(20).fill(429)])
+    // The right token tells a guesser nothing: it is answered like a wrong one, and not counted.
+    const right = await ask('/status', { headers: { ...claims(99), ...AUTH } })
+    isError(t, right, 429, 'RATE_LIMIT_EXCEEDED', { reason: 'too_many_failed_attempts' })
+    const wrong = await ask('/status', { headers: { authorization: 'Bearer one-more-that-is-wrong' } })
+    t.strictSame({ ...right.json()['error'] as object, requestId: '', timestamp: '' }, { ...wrong.json()['error'] as object, requestId: '', timestamp: '' })
+    const seconds = Number(right.headers.get('retry-after'))
+    t.ok(seconds > 0 && seconds <= 60, `${seconds} s`)
+    t.equal((await ask('/livez')).status, 200, 'probes go on')
+    ahead += (seconds + 1) * 1_000
+  }
+  t.equal((await ask('/status', { headers: AUTH })).status, 200, 'after what Retry-After said')
+})
+
 test('admin: guesses that come pipelined in one packet are counted one by one', async (t) => {
   const { port } = await listening(t)
   const guess = (token: string): string => `GET /status HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n\r\n`
