@@ -58,6 +58,8 @@ export async function planProject (state: Pick<StatePorts, 'open'>, before: Proj
       if (version >= 1) await state.open.store.config_versions.remove(made.customer_id, versionIdOf(made.project_id, version))
     }
   }
+  // A backup that was merged in may have brought one: it must not be in the way of a change.
+  if (await state.open.store.config_versions.get(made.customer_id, versionIdOf(made.project_id, made.config_version)) !== null) return write
   const version = state.open.store.config_versions.planInsert(made.customer_id, versionOf(made))
   return {
     writes: write.writes === null || version.writes === null ? null : [...write.writes, ...version.writes],

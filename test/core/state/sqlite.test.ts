@@ -89,6 +89,7 @@ test('embedded store: what is asked often is found by an index, also where there
     ['a token by its prefix', 'admin_tokens', { ...find, filter: { prefix: { eq: 'at_a' } } }, /INDEX docs_token_prefix \(collection=\? AND <expr>=\?\)/],
     ['the end of the audit trail', 'audit_records', { ...find, sort: [{ field: 'seq', descending: true }] }, /INDEX docs_audit_seq/],
     ['the audit trail behind an entry', 'audit_records', { ...find, filter: { seq: { gt: 7 } }, sort: [{ field: 'seq', descending: false }] }, /INDEX docs_audit_seq \(collection=\? AND <expr>[<>]\?\)/],
+    ['a project\'s versions', 'config_versions', { ...find, customerId: 'acme', filter: { project_id: { eq: 'shop' } } }, /INDEX docs_version_project \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
     ['a tenant\'s records', 'consumers', { ...find, customerId: 'acme' }, /INDEX docs_tenant \(collection=\? AND customer_id=\?\)/],
     ['the newest of a tenant', 'consumers', { ...find, customerId: 'acme', sort: [{ field: 'created_at', descending: true }] }, /INDEX docs_created \(collection=\? AND customer_id=\?\)/],
     ['a tenant\'s keys of a status', 'credentials', { ...ofTenant, filter: { status: { in: ['active'] } } }, /INDEX docs_credential_status \(collection=\? AND <expr>=\? AND customer_id=\?\)/],
