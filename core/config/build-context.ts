@@ -15,6 +15,8 @@ export interface BuildContext {
   readonly authorPlugins: ReadonlyMap<string, AuthorPlugin>
   readonly originals: Originals
   readonly findings: FindingList
+  /** The names of secrets stand in their places: what their values have to be can not be looked at. */
+  readonly secretsKept?: boolean
   /** The folder that paths written at a place are relative to. */
   directory (at: ConfigPath): string
   readText (file: string): { text: string } | { problem: string }

@@ -1,4 +1,5 @@
 import type { ConfigPath } from '../errors.js'
+import { secretNames } from '../lib/secret-references.js'
 import type { RouteTimeouts, TargetConfig, UpstreamConfig, UpstreamTlsConfig } from '../route.js'
 import { readDuration, resolveFile, type BuildContext } from './build-context.js'
 import { DEFAULTS } from './defaults.js'
@@ -59,6 +60,7 @@ function readTls (raw: NonNullable<RawUpstream['tls']>, at: ConfigPath, texts: s
   const pem = (key: 'ca' | 'cert' | 'key'): string | null => {
     const value = raw[key]
     if (value === undefined) return null
+    if (context.secretsKept === true && secretNames(value).length > 0) return value
     const content = value.includes('-----BEGIN ') ? { text: value } : context.readText(resolveFile(value, [...at, key], context))
     const wrong = 'problem' in content
       ? { message: `the file "${value}" can not be read: ${content.problem}`, remedy: 'name a PEM file, relative to this one' }

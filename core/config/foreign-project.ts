@@ -54,7 +54,7 @@ export function buildForeignProject (value: Raw, scan: RawScan, { name, origin, 
   }
   if (list.items.length > 0) return { project: null, ...found() }
   const resolved = secrets === 'kept' ? value : resolveReferences(value, scan.references, secretReferences(secrets, at, list, used), originals)
-  const { config, hash } = buildProject(name, resolved, { origin, registry, authorPlugins: new Map(), originals, findings: list, ...nowhere })
+  const { config, hash } = buildProject(name, resolved, { origin, registry, authorPlugins: new Map(), originals, findings: list, secretsKept: secrets === 'kept', ...nowhere })
   const project = { config, hash: used.size === 0 ? hash : createHmac('sha256', HASH_KEY).update(hash).digest('base64url') }
   return { project: list.items.length > 0 ? null : project, ...found() }
 }

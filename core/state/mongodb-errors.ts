@@ -11,6 +11,8 @@ interface Failure {
 // Failures of a call, not of the store: a mistake in this program, or a record that is too large.
 const MISTAKES = new Set(['MongoInvalidArgumentError', 'MongoAPIError', 'MongoParseError', 'MongoMissingDependencyError'])
 const NETWORK = new Set(['MongoNetworkError', 'MongoNetworkTimeoutError', 'MongoPoolClearedError', 'MongoPoolClearedOnNetworkError'])
+// What Node says of a socket that the other side has ended when it is written to: the driver passes that on as it is.
+const SOCKET = new Set(['EPIPE', 'ECONNRESET', 'ECONNABORTED', 'ENOTCONN', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_WRITE_AFTER_END'])
 const DUPLICATE = 11000
 /**
  * Not to be had now: no primary or another (10107, 13435, 11602, 11600, 189, 91), too slow (50, 262), the write not with the majority (64, 100, 79), hosts
@@ -33,7 +35,8 @@ export function duplicatesOf (error: unknown): number[] | null {
 
 /** Whether the connection broke, so that it is not known what became of the call. */
 export function isBroken (error: unknown): boolean {
-  return NETWORK.has((error as Failure | null)?.name as string)
+  const { name, code } = (error ?? {}) as Failure
+  return NETWORK.has(name as string) || isOfSocket(name, code)
 }
 
 /** Whether there is no such collection yet. */
@@ -49,10 +52,19 @@ export function isUnsupported (error: unknown): boolean {
 /** The error as the stores know it: StoreUnavailableError where waiting may help, else as it is. */
 export function toStoreError (error: unknown): unknown {
   const { name, code, errorLabels, writeErrors } = (error ?? {}) as Failure
+  if (isOfSocket(name, code)) return unavailable(error)
   if (typeof name !== 'string' || !name.startsWith('Mongo') || MISTAKES.has(name)) return error
   // A bulk write whose connection broke has the name of one that the server refused.
   const refused = name === 'MongoServerError' || (name === 'MongoBulkWriteError' && Array.isArray(writeErrors) && writeErrors.length > 0)
   const retryable = Array.isArray(errorLabels) && errorLabels.some((label) => label === 'RetryableWriteError' || label === 'RetryableError')
   if (refused && !retryable && !UNAVAILABLE.has(code as number)) return error
+  return unavailable(error)
+}
+
+function isOfSocket (name: unknown, code: unknown): boolean {
+  return name === 'Error' && SOCKET.has(code as string)
+}
+
+function unavailable (error: unknown): StoreUnavailableError {
   return new StoreUnavailableError(`MongoDB can not be used: ${(error as Error).message}`, { cause: error })
 }

@@ -7,6 +7,9 @@ import { buildRegistry } from '../../../core/config/registry.js'
 import { buildStoredProject } from '../../../core/config/store-projects.js'
 import { PUBLIC_ONLY } from '../../../core/lib/egress.js'
 import { definePlugin } from '../../../core/plugin.js'
+import { service } from '../../fixtures/services.js'
+import { tempDir } from '../../fixtures/temp-dir.js'
+import { createAuthority } from '../../fixtures/tls.js'
 
 const CANARY = 'canary-4711-token'
 const VALUES: Readonly<Record<string, string>> = {
@@ -82,6 +85,20 @@ test('project secrets: a project that is shown is built with the names of its se
   const { project, findings } = parseProject({ ...options, secrets: 'kept', text: withPlugin('{ picky: { text: "fine ${secret:API_TOKEN}", list: [ "$${x}" ] } }') })
   t.same(findings, [])
   t.same(project?.config.routes[0]?.plugins[0]?.config, { text: 'fine ${secret:API_TOKEN}', list: ['$${x}'] })
+  t.end()
+})
+
+test('project secrets: the certificate and key of an upstream come out of secrets, and have to belong together', { skip: service('openssl').skip }, (t) => {
+  const authority = createAuthority(tempDir(t))
+  const [one, other] = [authority.issue('one', ['gateway.internal']), authority.issue('other', ['gateway.internal'])]
+  const text = 'upstreams: { u: { targets: [ "https://u.example" ], tls: { ca: "${secret:CA}", cert: "${secret:CERT}", key: "${secret:KEY}" } } }\nroutes:\n  - { match: { path: "/*" }, upstream: u }\n'
+  const with_ = (values: Readonly<Record<string, string>>): ReturnType<typeof parseProject> => parseProject({ ...options, text, secrets: { names: () => Object.keys(values), open: (name) => values[name] ?? null } })
+  const good = with_({ CA: authority.ca, CERT: one.cert, KEY: one.key })
+  t.same(good.findings, [])
+  t.same(good.project?.config.upstreams['u']?.tls, { ca: authority.ca, cert: one.cert, key: one.key, serverName: null, verify: true })
+  t.match(with_({ CA: authority.ca, CERT: one.cert, KEY: other.key }).findings, [{ message: 'this key is not the one of its certificate', position: { line: 1 } }])
+  const shown = parseProject({ ...options, text, secrets: 'kept' })
+  t.same(shown.project?.config.upstreams['u']?.tls, { ca: '${secret:CA}', cert: '${secret:CERT}', key: '${secret:KEY}', serverName: null, verify: true }, 'it is shown with their names')
   t.end()
 })
 

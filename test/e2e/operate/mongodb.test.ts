@@ -93,6 +93,20 @@ test('two gateways on one MongoDB: each serves what the other was told, one of t
     for (const node of [one, other]) t.equal((await node.admin('GET', `/admin/projects/${id}`)).json['api_version'], kept)
   }
 
+  const secret = await one.admin('POST', '/admin/secrets', { name: 'TOKEN', value: 'first', project_id: id })
+  t.equal(secret.status, 201, JSON.stringify(secret.json))
+  const named = await other.admin('PUT', `/admin/projects/${id}/config`, {
+    upstreams: { u: { targets: [upstream.url] } }, plugins: ['api-key', { headers: { request: { set: { authorization: 'Bearer ${secret:TOKEN}' } } } }], routes: [{ match: { path: '/*' }, upstream: 'u' }]
+  })
+  t.equal(named.status, 200, 'the other node knows the secret')
+  const asksWith = async (node: Node, authorization: string): Promise<boolean> => await node.ask(host, key) === 200 && upstream.requests.at(-1)?.values('authorization')[0] === authorization
+  for (const node of [one, other]) t.ok(await until(5_000, () => asksWith(node, 'Bearer first')) <= 5_000)
+  t.equal((await one.admin('PATCH', `/admin/secrets/${String(secret.json['secret_id'])}`, { value: 'second' })).status, 200)
+  const own = await until(5_000, () => asksWith(one, 'Bearer second'))
+  const others = await until(5_000, () => asksWith(other, 'Bearer second'))
+  t.ok(own <= 1_000, `a secret's next value is served by its node after ${own.toFixed(0)} ms`)
+  t.ok(others <= 5_000, `and by the other ${others.toFixed(0)} ms later`)
+
   await proxy.cut()
   for (let call = 0; call < 3; call++) {
     const refused = await one.admin('PATCH', `/admin/projects/${id}`, { api_version: 'nobody sees it' })
