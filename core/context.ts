@@ -134,6 +134,8 @@ export interface ResponseSink {
   head (status: number, reason: string, headers: string[], bodyless: boolean): void
   /** Returns false when the client is slower: wait for onDrain. */
   write (chunk: Uint8Array): boolean
+  /** Whether all that was written has left, so that nobody holds its chunks. */
+  readonly flushed: boolean
   /** Trailers flat, or null. */
   end (trailers: readonly string[] | null): void
   /** Head, whole body and end in one. */

@@ -123,6 +123,9 @@ export class MemorySink implements ResponseSink {
     this.headers = headers
   }
 
+  /** What was written is what it keeps. */
+  get flushed (): boolean { return false }
+
   write (chunk: Uint8Array): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length

@@ -162,6 +162,8 @@ export class Http1Sink implements ResponseSink {
     if (this.unflushed && !this.closed) { this.unflushed = false; this.res.flushHeaders() }
   }
 
+  get flushed (): boolean { return this.heldBody === null && this.res.writableLength === 0 }
+
   write (chunk: Uint8Array): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length

@@ -174,6 +174,8 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     return this.entry === null ? this.sink.write(chunk) : this.entry.write(chunk)
   }
 
+  get holdsChunk (): boolean { return this.collected !== null || this.entry !== null || !this.sink.flushed }
+
   relayEnd (trailers: string[] | null): void {
     this.relayEnded = true
     this.trailers = trailers

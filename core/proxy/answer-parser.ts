@@ -1,6 +1,7 @@
 import { latin1 } from '../lib/latin1.js'
 import { type AnswerHead, CHUNKED, parseHead, parseTrailers, UNTIL_CLOSE } from './answer-head.js'
 import { ChunkDecoder } from './chunk-decoder.js'
+import { copyChunk } from './chunk-buffers.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 /** Who hears what an answer consists of. Any of the calls may stop the parser. */
@@ -85,13 +86,13 @@ export class AnswerParser {
         case CHUNKS: at = this.chunks(bytes, at, length); break
         case TRAILERS: at = this.trailers(bytes, at, length); break
         case TO_THE_END:
-          this.events.answerData(copyOf(bytes, at, length))
+          this.events.answerData(copyChunk(bytes, at, length))
           return
         default:
           return
       }
       if (this.pausedAtHead) {
-        if (at < length) this.held = copyOf(bytes, at, length)
+        if (at < length) this.held = copyChunk(bytes, at, length)
         return
       }
     }
@@ -127,7 +128,7 @@ export class AnswerParser {
     if (end === -1) {
       if (stop - start >= MAX_HEAD_BYTES) throw new UpstreamFault({ kind: 'invalid', reason: 'headers_too_large' })
       checkBeginning(text, before)
-      this.partial = copyOf(whole, start, stop)
+      this.partial = copyChunk(whole, start, stop)
       return to
     }
     const at = from + end + 4 - before
@@ -165,7 +166,7 @@ export class AnswerParser {
   private sized (bytes: Buffer, from: number, to: number): number {
     const end = Math.min(to, from + this.left)
     this.left -= end - from
-    this.events.answerData(copyOf(bytes, from, end))
+    this.events.answerData(copyChunk(bytes, from, end))
     if (this.left === 0 && this.state === SIZED) {
       if (end < to) this.clean = false
       this.end(null)
@@ -221,10 +222,4 @@ function checkBeginning (text: string, checked: number): void {
   if (!(text.length < start.length ? start.startsWith(text) : text.startsWith(start)) || /[^\r]\n/.test(text.slice(Math.max(0, checked - 1)))) {
     throw new UpstreamFault({ kind: 'invalid', reason: 'invalid_http', message: 'the answer does not begin as HTTP/1.1 does' })
   }
-}
-
-function copyOf (bytes: Buffer, from: number, to: number): Buffer {
-  const copy = Buffer.allocUnsafe(to - from)
-  bytes.copy(copy, 0, from, to)
-  return copy
 }

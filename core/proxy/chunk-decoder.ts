@@ -1,3 +1,4 @@
+import { takeChunk } from './chunk-buffers.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 const SIZE = 0
@@ -43,7 +44,7 @@ export class ChunkDecoder {
     while (at < to && this.state !== LAST) {
       if (this.state === DATA) {
         const end = Math.min(to, at + this.size)
-        data ??= Buffer.allocUnsafe(to - at)
+        data ??= takeChunk(to - at)
         filled += bytes.copy(data, filled, at, end)
         this.size -= end - at
         at = end

@@ -20,6 +20,8 @@ export interface RelayOwner {
   relayHead (status: number, reason: string, headers: string[], bodyless: boolean): boolean
   /** Returns false to get no more before `resume`. */
   relayData (chunk: Buffer): boolean
+  /** Whether the chunk of the last `relayData`, or a part of it, is still held by somebody. */
+  readonly holdsChunk: boolean
   relayEnd (trailers: string[] | null): void
   /** After `relayHead` it means that the answer broke off. */
   relayFail (error: GatewayError): void
@@ -191,6 +193,8 @@ export class Relay implements UpstreamCall, AnswerHandler, Ticking {
     this.paused = !this.owner.relayData(chunk)
     return !this.paused
   }
+
+  get holdsChunk (): boolean { return this.owner.holdsChunk }
 
   onEnd (trailers: string[] | null): void {
     this.finish()

@@ -4,6 +4,7 @@ import { latin1 } from '../lib/latin1.js'
 import type { AnswerHead } from './answer-head.js'
 import { type AnswerEvents, AnswerParser } from './answer-parser.js'
 import { BodyWriter } from './body-writer.js'
+import { giveBackChunk } from './chunk-buffers.js'
 import { readInto, type SocketReader } from './connector.js'
 import { UpstreamFault } from './upstream-fault.js'
 
@@ -36,6 +37,8 @@ export interface AnswerHandler {
   onHead (head: AnswerHead): boolean
   /** Returns false to get no more before `resume`. */
   onData (chunk: Buffer): boolean
+  /** Whether the chunk of the last `onData` is still held by somebody: others are written over. */
+  readonly holdsChunk: boolean
   onEnd (trailers: string[] | null): void
   onError (error: Error): void
 }
@@ -175,7 +178,10 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
   }
 
   answerData (chunk: Buffer): void {
-    if (this.handler !== null && !this.handler.onData(chunk)) this.paused = true
+    const { handler } = this
+    if (handler === null) return
+    if (!handler.onData(chunk)) this.paused = true
+    if (!handler.holdsChunk) giveBackChunk(chunk)
   }
 
   answerEnd (trailers: string[] | null, clean: boolean): void {

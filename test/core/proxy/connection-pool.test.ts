@@ -52,6 +52,7 @@ function ask (pool: ConnectionPool, method = 'GET', more: Partial<AnswerHandler>
       onInform () {},
       onHead: ({ status }) => { result.status = status; return true },
       onData: (chunk) => { result.body += chunk.toString(); return true },
+      holdsChunk: false,
       onEnd: () => { resolve(result) },
       onError: (error) => { resolve({ ...result, error }) },
       ...more

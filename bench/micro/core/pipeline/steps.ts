@@ -44,6 +44,7 @@ function createSink (): ResponseSink {
     inform () {},
     head () { sink.headSent = true },
     write (chunk) { sink.bytesWritten += chunk.length; return true },
+    flushed: true,
     end () { sink.closed = true; sink.onClose?.(true, null) },
     answer (_status, _headers, body) { sink.bytesWritten += body?.length ?? 0; sink.closed = true; sink.onClose?.(true, null) },
     abort () { throw new Error('the answer was broken off') }
