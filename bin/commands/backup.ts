@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { backup as backUp, restore as putBack, type BackupProgress } from '../../core/state/backup.js'
-import { defaultEnvironment, defaultFile } from '../config-options.js'
+import { addStoreCommand } from '../add-store-command.js'
 import { EXIT } from '../exit-codes.js'
 import { runStoreCommand, type StoreCommandFlags } from '../store-command.js'
 import { visible, type Terminal } from '../terminal.js'
@@ -12,13 +12,7 @@ export interface RestoreFlags extends StoreCommandFlags {
 
 /** Adds `sluice backup` and `sluice restore`. */
 export function addBackup (program: Command, terminal: Terminal): void {
-  const command = (name: string, description: string, json: string, more: string): Command => program.command(name)
-    .description(description)
-    .argument('<file>', 'the backup')
-    .option('-c, --config <file>', 'configuration file, which names the store', defaultFile(terminal))
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
-    .option('--json', json)
-    .addHelpText('after', more)
+  const command = (name: string, description: string, json: string, more: string): Command => addStoreCommand(program, terminal, { name, description, json, more }).argument('<file>', 'the backup')
   command('backup', 'write all that the store keeps into one file', 'one JSON object: ok, engine, file, records, usage', `
 Gateways may be running. The file is gzip of JSON lines with a checksum, mode 0600, the same for every kind of store. The key ring is not in it: keep a
 copy of that elsewhere, for secrets can not be read without it.

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { defaultEnvironment, defaultFile } from '../config-options.js'
+import { addStoreCommand } from '../add-store-command.js'
 import { listKeyRing } from '../keyring/list.js'
 import { makeKeyRing, type NewFlags } from '../keyring/make.js'
 import type { KeyringFlags } from '../keyring/places.js'
@@ -10,12 +10,7 @@ import type { Terminal } from '../terminal.js'
 /** Adds `sluice keyring`, which has `new`, `list`, `rotate` and `retire`. */
 export function addKeyring (program: Command, terminal: Terminal): void {
   const group = program.command('keyring').description('work on the keys that secrets of the store are encrypted with')
-  const command = (name: string, description: string, json: string, more: string): Command => group.command(name)
-    .description(description)
-    .option('-c, --config <file>', 'configuration file, which names the store and the ring', defaultFile(terminal))
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
-    .option('--json', json)
-    .addHelpText('after', more)
+  const command = (name: string, description: string, json: string, more: string): Command => addStoreCommand(group, terminal, { name, description, json, more }, 'the store and the ring')
   command('new', 'make a key ring', 'one JSON object: ok, file, encryption, pepper; with --print ok, keys', `
 The gateway makes one itself beside an embedded store. A store that several nodes share needs one that every node gets. No file is overwritten.
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { migrate, migrationStatus } from '../../core/state/migrate.js'
-import { defaultEnvironment, defaultFile } from '../config-options.js'
+import { addStoreCommand } from '../add-store-command.js'
 import { EXIT } from '../exit-codes.js'
 import { runStoreCommand, type StoreCommandFlags } from '../store-command.js'
 import { visible, type Terminal } from '../terminal.js'
@@ -8,12 +8,7 @@ import { visible, type Terminal } from '../terminal.js'
 /** Adds `sluice migrate`, which has `status` and `up`. */
 export function addMigrate (program: Command, terminal: Terminal): void {
   const group = program.command('migrate').description('bring the store up to this version')
-  const command = (name: string, description: string, json: string, more: string): Command => group.command(name)
-    .description(description)
-    .option('-c, --config <file>', 'configuration file, which names the store', defaultFile(terminal))
-    .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
-    .option('--json', json)
-    .addHelpText('after', more)
+  const command = (name: string, description: string, json: string, more: string): Command => addStoreCommand(group, terminal, { name, description, json, more })
   command('status', 'tell which format the store has, and what is due', 'one JSON object: ok, engine, version, known, applied, pending', `
 Nothing is changed. A gateway may be running.
 

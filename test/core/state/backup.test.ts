@@ -149,7 +149,9 @@ test('restore: a file that is torn, was changed, or is no backup is refused befo
 
 test('restore: a store that is not empty is refused, unless it is told to merge, which also goes on after an interruption', async (t) => {
   const [from, to] = [await openEngine(t), await openEngine(t)]
-  await fill(from, 5_010)
+  await fill(from)
+  const at = { customer_id: 'acme', rev: 1, created_at: '2026-11-26T00:00:00.000Z', updated_at: '2026-11-26T00:00:00.000Z' }
+  await from.insertAll(Array.from({ length: 4_990 }, (_, index) => ({ collection: 'consumers', id: `d${index}`, customerId: 'acme', rev: 1, unique: [], record: { ...consumer(`d${index}`), ...at } })))
   const file = join(tempDir(t), 'a.backup')
   await backup(from, file)
   let batches = 0
