@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, renameSync, statSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type Test } from 'tap'
 import { retireKey } from '../../../bin/keyring/retire.js'
@@ -158,12 +158,24 @@ test('secrets: an upstream sees what a secret holds, its next value within a sec
   for (const file of files) t.notOk(readFileSync(file).includes(CANARY), file)
 })
 
-test('secrets: a node that starts without its store opens the secrets of its last view', { timeout: 120_000 }, async (t) => {
+test('secrets: what is applied from a file keeps their names, and a node that starts without its store opens those of its last view', { timeout: 120_000 }, async (t) => {
   const site = await startSite(t)
   const { admin, tenant, upstream, sluice, directory, config } = site
   t.equal((await admin(tenant, 'POST', '/admin/secrets', { name: 'API_TOKEN', value: `${CANARY}-of-all`, project_id: null })).status, 201)
-  t.equal((await admin(tenant, 'PUT', '/admin/projects/shop/config', configOf(upstream.url))).status, 200)
+  const file = join(directory, 'shop.yaml')
+  writeFileSync(file, `projects:\n  shop:\n${configOf('${UPSTREAM}').replace(/^(?=.)/gm, '    ')}`)
+  const terminal = keepTerminal({ SLUICE_ADMIN_URL: `http://127.0.0.1:${site.adminPort}`, SLUICE_ADMIN_TOKEN: tenant, UPSTREAM: upstream.url })
+  const cli = async (...args: string[]): Promise<unknown> => {
+    await createProgram(terminal).parseAsync(['node', 'sluice', ...args])
+    const code = process.exitCode
+    process.exitCode = undefined
+    return code
+  }
+  t.equal(await cli('apply', file, '--yes'), 0, terminal.errors.join('\n'))
   await until(site, `Bearer ${CANARY}-of-all`)
+  t.match((await admin(tenant, 'GET', '/admin/projects/shop/config')).text, 'Bearer ${secret:API_TOKEN}')
+  t.equal(await cli('plan', file), 0, 'a second plan is empty')
+  t.notOk([...terminal.out, ...terminal.errors].join().includes(CANARY))
   sluice.kill('SIGTERM')
   await sluice.exited
   for (const file of readdirSync(`${directory}/data`)) if (file.startsWith('store.db')) renameSync(`${directory}/data/${file}`, `${directory}/${file}`)
