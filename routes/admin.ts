@@ -3,6 +3,7 @@ import rateLimit from '@fastify/rate-limit'
 import Fastify, { type FastifyInstance } from 'fastify'
 import { addOperations } from './admin/add-operations.js'
 import { guardWithToken } from './admin/bearer.js'
+import { addDocs } from './admin/docs.js'
 import { addAdminEndpoints } from './admin/endpoints.js'
 import { createErrorReplies, setCommonHeaders } from './admin/error-replies.js'
 import { createFindPrincipal } from './admin/find-principal.js'
@@ -54,6 +55,7 @@ export function buildAdmin (ports: AdminPorts): FastifyInstance {
     void app.register(async (scope) => {
       takeJsonBodies(scope)
       await addOpenApi(scope, errors)
+      addDocs(scope)
       addOperations(scope, OPERATIONS, state, ports.logger)
     })
   }

@@ -6,7 +6,7 @@ import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type Li
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { NO_FIELDS, showRecord } from './resource.js'
 
-const HASH = Type.String({ pattern: '^[0-9a-f]{64}$' })
+const HASH = Type.String({ pattern: '^[0-9a-f]{64}$', examples: ['9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08'] })
 const TEXT_OR_NULL = Type.Union([Type.String(), Type.Null()])
 const LIST: ListOptions = {
   filters: { customer_id: 'text', actor: 'text', action: 'text', target_id: 'text', request_id: 'text', phase: ['intent', 'outcome'], outcome: 'text' }, sorts: ['seq', 'created_at', 'actor', 'action']

@@ -1,12 +1,17 @@
 import type { FastifySchema } from 'fastify'
 import { Type, type TSchema } from 'typebox'
+import { docsAddress } from '../../core/error-body.js'
 import { ERROR_CODES, type ErrorCode } from '../../core/errors.js'
 import type { Operation } from './operation.js'
 
-/** The body of every error. */
-const ERROR = Type.Object({
-  error: Type.Object({ code: Type.String(), message: Type.String(), details: Type.Object({}, { additionalProperties: true }), requestId: Type.String(), timestamp: Type.String(), docs: Type.String() })
-})
+/** The body of an error. */
+function errorSchema (code: ErrorCode): TSchema {
+  const { message } = ERROR_CODES[code]
+  const error = { code, message, details: {}, requestId: '0b8f3c1e-5d8e-4c5e-9a57-2f6d2f3f8d11', timestamp: '2026-11-26T00:00:00.000Z', docs: docsAddress(code, null) }
+  return Type.Object({
+    error: Type.Object({ code: Type.Enum([code]), message: Type.String(), details: Type.Object({}, { additionalProperties: true }), requestId: Type.String(), timestamp: Type.String({ format: 'date-time' }), docs: Type.String() })
+  }, { description: `${code}: ${message}`, examples: [{ error }] })
+}
 
 const ALWAYS: readonly ErrorCode[] = ['VALIDATION_ERROR', 'AUTHENTICATION_ERROR', 'AUTHORIZATION_ERROR', 'RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE']
 const WITH_BODY: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
@@ -20,7 +25,7 @@ const CONFIG_BODY = {
 /** An operation as Fastify's plugins for documents take it. */
 export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, errors = [] }: Operation): FastifySchema {
   const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...errors])
-  const refusals = [...codes].map((code) => [ERROR_CODES[code].status, { ...ERROR, description: `${code}: ${ERROR_CODES[code].message}` }] as const)
+  const refusals = [...codes].map((code) => [ERROR_CODES[code].status, errorSchema(code)] as const)
   const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return {
     operationId: id,
@@ -50,9 +55,10 @@ const BY_NAME: Readonly<Record<string, string>> = {
 
 /** What a schema allows, as an example: needed and optional fields, the first of several values. */
 export function exampleOf (schema: TSchema, name = ''): unknown {
-  const node = schema as { type?: string, enum?: unknown[], anyOf?: TSchema[], default?: unknown, format?: string, properties?: Record<string, TSchema>, patternProperties?: Record<string, TSchema>, examples?: unknown[], items?: TSchema, minimum?: number }
+  const node = schema as { type?: string, const?: unknown, enum?: unknown[], anyOf?: TSchema[], default?: unknown, format?: string, properties?: Record<string, TSchema>, patternProperties?: Record<string, TSchema>, examples?: unknown[], items?: TSchema, minimum?: number }
   if (node.examples !== undefined) return node.examples[0]
   if (node.default !== undefined) return node.default
+  if (node.const !== undefined) return node.const
   if (node.enum !== undefined) return node.enum[0]
   if (node.anyOf !== undefined) return exampleOf(node.anyOf[0] as TSchema, name)
   switch (node.type) {

@@ -4,10 +4,11 @@ import type { TSchema } from 'typebox'
 import { Value } from 'typebox/value'
 import { ERROR_CODES } from '../../../core/errors.js'
 import { exampleOf } from '../../../routes/admin/describe-operation.js'
+import { createValidator } from '../../../routes/admin/validation.js'
 import { OPERATIONS } from '../../../routes/admin/operations.js'
 import { openAdminApi } from '../../fixtures/admin-api.js'
 
-interface Described { operationId: string, summary: string, parameters?: { name: string, in: string }[], requestBody?: { content: Record<string, { example?: unknown, examples?: unknown, schema: { examples?: unknown[] } }> }, responses: Record<string, { description: string }> }
+interface Described { operationId: string, summary: string, parameters?: { name: string, in: string }[], requestBody?: { content: Record<string, { example?: unknown, examples?: unknown, schema: { examples?: unknown[] } }> }, responses: Record<string, { description: string, content?: Record<string, { example?: unknown, examples?: Record<string, { value: unknown }>, schema: { examples?: unknown[] } }> }> }
 
 test('openapi: the document has every operation, with its parameters, an example, and the codes that it may answer', async (t) => {
   const { ask } = await openAdminApi(t)
@@ -25,6 +26,23 @@ test('openapi: the document has every operation, with its parameters, an example
     if (one.requestBody !== undefined) t.ok(Object.values(one.requestBody.content).every(({ example, examples, schema }) => (example ?? examples ?? schema.examples) !== undefined), `${name} has an example`)
   }
   t.equal(new Set(described.map(({ one }) => one.operationId)).size, described.length)
+  const byId = new Map(OPERATIONS.map((operation) => [operation.id, operation]))
+  for (const { name, one } of described) {
+    const { answer, body, url, method } = byId.get(one.operationId)!
+    for (const [status, { description, content }] of Object.entries(one.responses)) {
+      const [media] = Object.values(content ?? {})
+      const example = media?.example ?? Object.values(media?.examples ?? {})[0]?.value ?? media?.schema.examples?.[0]
+      if (status.startsWith('2')) {
+        if (answer !== null) t.same([...Value.Errors(answer, example)].map((error) => JSON.stringify(error)), [], `${name}: the example of ${status} is one`)
+        continue
+      }
+      const { code } = (example as { error: { code: keyof typeof ERROR_CODES } }).error
+      t.strictSame([String(ERROR_CODES[code].status), description.split(':')[0]], [status, code], `${name}: ${status} has an example with its code`)
+    }
+    if (url.includes(':')) t.ok(one.responses['404'], `${name} may answer 404`)
+    if (method === 'POST') t.ok(one.responses['409'], `${name} may answer 409`)
+    if (body !== undefined) t.doesNotThrow(() => { createValidator(body, 'body')(exampleOf(body)) }, `${name}: the example of its body is taken`)
+  }
 })
 
 test('openapi: what operations answer is what their schemas say', async (t) => {
@@ -65,6 +83,7 @@ test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the
   const scalar = fc.oneof(fc.string({ unit: 'binary' }), fc.integer(), fc.double(), fc.boolean(), fc.constant(null), fc.constantFrom('$ne', '__proto__', 'one', 'local', '2027-01-01T00:00:00Z', '1/s', '10.0.0.0/8', 'https://x.example', 'operator', 'active'))
   const anything = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }), fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('$ne', '$where', 'a.b', '__proto__', 'constructor')), scalar, { maxKeys: 3 }))
   let [sent, good] = [0, 0]
+  const seen = new Set<string>()
   for (const { id, method, url, body, query } of OPERATIONS) {
     const example = body === undefined ? {} : exampleOf(body) as Record<string, unknown>
     const bodyOf = fc.oneof(
@@ -79,10 +98,16 @@ test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the
       const { status, text, body: given } = await ask(method, url.replace(':id', sentParam).replace(':member', sentParam) + search, method === 'GET' ? {} : method === 'DELETE' ? {} : { body: JSON.stringify(sentBody) })
       sent++
       if (status < 400) good++
+      seen.add(`${id} ${status}`)
       if (status >= 500 || status < 200 || (status >= 400 && typeof given?.error?.code !== 'string')) throw new Error(`${id}: ${status} ${text.slice(0, 300)}`)
     }), { numRuns: 25 })
   }
   t.ok(sent >= OPERATIONS.length * 25, `${sent} requests, ${good} of them good`)
   t.ok(good > 50, 'some get through')
+  const { paths } = JSON.parse((await ask('GET', '/admin/openapi.json')).text) as { paths: Record<string, Record<string, Described>> }
+  const documented = new Set(Object.values(paths).flatMap((methods) => Object.values(methods)).flatMap(({ operationId, responses }) => Object.keys(responses).map((status) => `${operationId} ${status}`)))
+  // A parameter like `..` leads to another path, one that is too long to none.
+  const elsewhere = /:.* (?:404|405|414)$/
+  t.same([...seen].filter((one) => !documented.has(one) && !elsewhere.test(`${OPERATIONS.find(({ id }) => id === one.split(' ')[0])?.url ?? ''} ${one.split(' ')[1] ?? ''}`)), [], 'nothing is answered that is not documented')
   t.strictSame(logged.filter(({ level }) => level === 'error'), [], 'nothing failed inside')
 })
