@@ -2,7 +2,7 @@ import { CompiledProject } from './compiled-project.js'
 import { endpointRoutes } from './endpoints.js'
 import { stackOf } from './lib/as-error.js'
 import { ConfigError, GatewayError } from './errors.js'
-import type { Host } from './host.js'
+import type { Host, Logger } from './host.js'
 import { createFindingSet } from './finding-set.js'
 import { compileAlike, compilePipeline, type CompiledPipeline } from './pipeline/compile.js'
 import type { CompiledRoute, RequestStats } from './pipeline/compiled-route.js'
@@ -86,13 +86,18 @@ export async function compileProject (config: ProjectConfig, hash: string, root:
     const fallback = fallbackRoute(config.name, rest, services.statsFor(config.name, null))
     return new CompiledProject({
       config, hash, fallback, statsOf: [null, ...routes.map((route) => route.config.id)], pipelines, upstreams: [...upstreams.values(), targets], router: compileRouter(config.basePath, routes),
-      onCloseFailed: (error) => { services.host.log.error({ project: config.name, error: stackOf(error) }, 'a plugin failed to close') }
+      onCloseFailed: closeFailure(services.host.log, config.name)
     })
   } catch (error) {
     for (const upstream of upstreams.values()) upstream.release()
     for (const pipeline of pipelines) void pipeline.close()
     throw error
   }
+}
+
+/** A function of its own: one that is made inside `compileProject` would hold all that compiling needed as long as the project lives. */
+function closeFailure (log: Logger, project: string): (error: unknown) => void {
+  return (error) => { log.error({ project, error: stackOf(error) }, 'a plugin failed to close') }
 }
 
 /** A route that serves nothing: its steps run, then 404. */
@@ -126,10 +131,10 @@ function compileRoute (project: ProjectConfig, route: RouteConfig, pipeline: Com
     upgrades: route.upgrades.length === 0 ? USUAL_UPGRADES : new Set(['websocket', ...route.upgrades]),
     upgradeIdleMs: route.upgradeIdleMs,
     fallback: NOBODY_ANSWERS,
-    accessLog: route.accessLog === false || project.accessLog === false ? false : { sample: route.accessLog.sample ?? project.accessLog.sample },
+    accessLog: route.accessLog === false || project.accessLog === false ? false : route.accessLog.sample === undefined ? project.accessLog : route.accessLog,
     allowsOptions: methods === null || methods.includes('OPTIONS'),
     allowEncodedSlashes: route.allowEncodedSlashes,
-    targetFor: upstream === null ? noTarget : (url) => targets.get(url, upstream)
+    targetFor: upstream === null ? noTarget : targets.of(upstream)
   }
 }
 
@@ -138,7 +143,8 @@ function targetsOf (upstream: UpstreamConfig, services: CompileServices): readon
 }
 
 interface NamedTargets {
-  get (url: string, upstream: Upstream): Target
+  /** Finds the targets that steps name in routes to this upstream: one function for all of them. */
+  of (upstream: Upstream): (url: string) => Target
   release (): void
 }
 
@@ -147,20 +153,26 @@ const MAX_NAMED_TARGETS = 64
 
 function createNamedTargets (pools: Pools): NamedTargets {
   const named = new Map<string, Target>()
+  const finders = new Map<Upstream, (url: string) => Target>()
+  const finderOf = (upstream: Upstream) => (url: string): Target => {
+    const key = `${upstream.config.name} ${url}`
+    const known = named.get(key)
+    if (known !== undefined) return known
+    if (!URL.canParse(url) || !/^https?:/.test(url)) throw new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_target' } })
+    if (named.size >= MAX_NAMED_TARGETS) {
+      const [oldest, target] = named.entries().next().value as [string, Target]
+      named.delete(oldest)
+      target.shared.release()
+    }
+    const target = createTarget(url, 1, upstream.config, pools)
+    named.set(key, target)
+    return target
+  }
   return {
-    get (url, upstream) {
-      const key = `${upstream.config.name} ${url}`
-      const known = named.get(key)
-      if (known !== undefined) return known
-      if (!URL.canParse(url) || !/^https?:/.test(url)) throw new GatewayError('INTERNAL_ERROR', { details: { reason: 'invalid_target' } })
-      if (named.size >= MAX_NAMED_TARGETS) {
-        const [oldest, target] = named.entries().next().value as [string, Target]
-        named.delete(oldest)
-        target.shared.release()
-      }
-      const target = createTarget(url, 1, upstream.config, pools)
-      named.set(key, target)
-      return target
+    of (upstream) {
+      const finder = finders.get(upstream) ?? finderOf(upstream)
+      finders.set(upstream, finder)
+      return finder
     },
     release () { for (const target of named.values()) target.shared.release() }
   }

@@ -2,12 +2,11 @@ import type { ConfigPath } from '../errors.js'
 import type { AccessLogTuning, Rewrite, RouteConfig, RouteMatch, RouteTimeouts, ValueMatch } from '../route.js'
 import { readDuration, type BuildContext } from './build-context.js'
 import { buildPlugins } from './build-plugins.js'
-import { DEFAULTS } from './defaults.js'
+import { NO_VALUES, USUAL_ROUTE } from './packed-route.js'
 import type { Raw } from './raw.js'
 import type { RawRoute } from './schema.js'
 
-const NONE: Rewrite = { kind: 'none' }
-const EMPTY: Readonly<Record<string, ValueMatch>> = {}
+const { rewrite: NONE } = USUAL_ROUTE
 
 /** A route from its validated raw value; its id is still what the config gives, or `''`. */
 export function buildRoute (raw: RawRoute, at: ConfigPath, context: BuildContext): RouteConfig {
@@ -16,11 +15,11 @@ export function buildRoute (raw: RawRoute, at: ConfigPath, context: BuildContext
     match: readMatch(raw.match, at, context),
     upstream: raw.upstream ?? null,
     rewrite: readRewrite(raw.rewrite),
-    plugins: raw.plugins === undefined ? [] : buildPlugins(raw.plugins as Raw[], [...at, 'plugins'], context),
-    timeouts: raw.timeouts === undefined ? {} : readTimeouts(raw.timeouts, [...at, 'timeouts'], context),
+    plugins: raw.plugins === undefined ? USUAL_ROUTE.plugins : buildPlugins(raw.plugins as Raw[], [...at, 'plugins'], context),
+    timeouts: raw.timeouts === undefined ? USUAL_ROUTE.timeouts : readTimeouts(raw.timeouts, [...at, 'timeouts'], context),
     allowEncodedSlashes: raw.allowEncodedSlashes ?? false,
-    upgrades: raw.upgrades?.map((token) => token.toLowerCase()) ?? [],
-    upgradeIdleMs: readDuration(raw.upgradeIdle ?? DEFAULTS.upgradeIdle, [...at, 'upgradeIdle'], context),
+    upgrades: raw.upgrades?.map((token) => token.toLowerCase()) ?? USUAL_ROUTE.upgrades,
+    upgradeIdleMs: raw.upgradeIdle === undefined ? USUAL_ROUTE.upgradeIdleMs : readDuration(raw.upgradeIdle, [...at, 'upgradeIdle'], context),
     accessLog: readTuning(raw.accessLog),
     at
   }
@@ -29,7 +28,7 @@ export function buildRoute (raw: RawRoute, at: ConfigPath, context: BuildContext
 /** What a project or route says about its access-log records. */
 export function readTuning (raw: boolean | { sample?: number } | undefined): AccessLogTuning | false {
   if (raw === false) return false
-  return raw === undefined || raw === true || raw.sample === undefined ? {} : { sample: raw.sample }
+  return raw === undefined || raw === true || raw.sample === undefined ? USUAL_ROUTE.accessLog : { sample: raw.sample }
 }
 
 function readMatch (raw: RawRoute['match'], at: ConfigPath, context: BuildContext): RouteMatch {
@@ -38,8 +37,8 @@ function readMatch (raw: RawRoute['match'], at: ConfigPath, context: BuildContex
     pathRegex: raw.pathRegex ?? null,
     methods: raw.methods?.map((method) => method.toUpperCase()) ?? null,
     hosts: raw.hosts?.map((host) => host.toLowerCase()) ?? null,
-    headers: raw.headers === undefined ? EMPTY : readHeaders(raw.headers, [...at, 'match', 'headers'], context),
-    query: raw.query === undefined ? EMPTY : Object.fromEntries(Object.entries(raw.query).map(([name, value]) => [name, readValue(value)]))
+    headers: raw.headers === undefined ? NO_VALUES : readHeaders(raw.headers, [...at, 'match', 'headers'], context),
+    query: raw.query === undefined ? NO_VALUES : Object.fromEntries(Object.entries(raw.query).map(([name, value]) => [name, readValue(value)]))
   }
 }
 

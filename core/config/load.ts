@@ -1,7 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { ConfigPath, Finding, Position } from '../errors.js'
-import type { Plugin } from '../plugin.js'
-import type { GatewayConfig, PluginUse, ProjectConfig } from '../route.js'
+import type { GatewayConfig, ProjectConfig } from '../route.js'
 import { assemble, type Assembled } from './assemble.js'
 import type { AuthorPluginBundle } from './author-plugin-bundle.js'
 import type { AuthorPlugin } from './author-plugin.js'
@@ -10,27 +9,18 @@ import { buildGateway } from './build-gateway.js'
 import { buildProject, checkName, pluginListsOf, type BuiltProject } from './build-project.js'
 import { createConfigCache, type ConfigCache } from './cache.js'
 import { createFileReader } from './file-reader.js'
-import { createFindingList, valueAt, type Draft, type FindingList } from './findings.js'
+import { createFindingList, valueAt, type Draft } from './findings.js'
 import { loadAuthoredPlugins } from './load-authored.js'
 import { OverlaySchema } from './overlay-schema.js'
 import type { Raw, RawMap } from './raw.js'
 import type { Originals } from './references.js'
 import type { Registry } from './registry.js'
+import { runChecks, type ConfigChecks, type PluginLookup } from './run-checks.js'
 import { redact } from './secrets.js'
 import { loadSourceFiles } from './source-files.js'
 import { validateLanguage } from './validate.js'
 
-/** Finds the plugin behind a use: the registry's by name, an author's by its file. */
-export type PluginLookup = (use: PluginUse) => Plugin | undefined
-
-/** Checks that other engines bring: pure. Each runs over what nothing is wrong with so far, so that it finds nothing that only follows from that. */
-export interface ConfigChecks {
-  checkGateway? (root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
-  /** Needs nothing but the routes, and gets those that could be built. */
-  checkRoutes? (project: ProjectConfig): readonly Finding[]
-  checkProject? (project: ProjectConfig, root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
-  checkProjects? (projects: readonly ProjectConfig[], root: GatewayConfig): readonly Finding[]
-}
+export type { ConfigChecks, PluginLookup } from './run-checks.js'
 
 /** What is to be loaded, and with what. */
 export interface LoadOptions {
@@ -80,7 +70,7 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   checkOtherEnvironments(assembled, context)
   const lookUp: PluginLookup = (use) => use.use === null ? registry.get(use.name) : authored.plugins.get(use.use)?.plugin
   // Half of the files, or more findings than anybody reads: what else there is to say is said when these are mended.
-  if (complete && findings.omitted === 0) runChecks(checks, root, [...projects.values()], lookUp, findings)
+  if (complete && findings.omitted === 0) runChecks({ checks, root, projects, lookUp, authored: authored.plugins, cache, findings })
   return {
     root,
     rootHash: hashRoot(root, authored.plugins),
@@ -94,21 +84,12 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
   }
 }
 
-function runChecks (checks: ConfigChecks, root: GatewayConfig, projects: readonly BuiltProject[], lookUp: PluginLookup, findings: FindingList): void {
-  const wrong = new Set(findings.items.map(({ path }) => path[0] === 'projects' ? String(path[1]) : path[0] === 'environments' ? null : ''))
-  const gatewayIsWhole = !wrong.has('')
-  const whole = projects.map(({ config }) => config).filter(({ name }) => !wrong.has(name))
-  if (gatewayIsWhole) checks.checkGateway?.(root, lookUp).forEach(findings.add)
-  for (const { config } of projects) checks.checkRoutes?.(config).forEach(findings.add)
-  if (gatewayIsWhole) for (const config of whole) checks.checkProject?.(config, root, lookUp).forEach(findings.add)
-  checks.checkProjects?.(whole, root).forEach(findings.add)
-}
-
 function buildProjects (raws: ReadonlyMap<string, Raw>, cache: ConfigCache, context: BuildContext): Map<string, BuiltProject> {
   const { findings, registry } = context
   if (cache.registry !== registry) {
     cache.registry = registry
     cache.projects = new WeakMap()
+    cache.checked = null
   }
   const projects = new Map<string, BuiltProject>()
   for (const [name, raw] of raws) {

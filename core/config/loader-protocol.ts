@@ -37,7 +37,7 @@ export interface ProjectPart {
   hash: string
   /** The project without its routes; null where a part before has it. */
   config: string | null
-  /** An array of routes. */
+  /** An array of routes as `packRoute` makes them. */
   routes: string
   /** Whether the project is complete with it. */
   last: boolean

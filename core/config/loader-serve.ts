@@ -2,6 +2,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import type { Finding } from '../errors.js'
 import { packHashes, packNames, unpackNames, type FromConfigThread, type LoadOutcome, type LoadRequest, type ProjectPart, type ToConfigThread } from './loader-protocol.js'
+import { packRoute } from './packed-route.js'
 
 /** So many routes make a message; a project without routes counts as some too. Where nothing is served yet, no request has to wait for a large one. */
 const ROUTES_PER_BATCH = 100
@@ -94,7 +95,7 @@ function * batchesOf (projects: Projects, routesPerBatch: number): Generator<rea
     for (let from = 0, first = true; first || from < routes.length; first = false) {
       const stretch = routes.slice(from, from + Math.max(1, room))
       from += stretch.length
-      parts.push({ name, hash, config: first ? JSON.stringify(config) : null, routes: JSON.stringify(stretch), last: from >= routes.length })
+      parts.push({ name, hash, config: first ? JSON.stringify(config) : null, routes: JSON.stringify(stretch.map((route) => packRoute(route, whole.at))), last: from >= routes.length })
       room -= stretch.length + (first ? ROUTES_PER_PROJECT : 0)
       if (room > 0) continue
       yield parts

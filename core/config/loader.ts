@@ -5,6 +5,7 @@ import type { GatewayConfig, ProjectConfig, RouteConfig } from '../route.js'
 import type { AuthorPluginBundle } from './author-plugin-bundle.js'
 import { createConfigThread, type ConfigThreadOptions } from './config-thread.js'
 import { packHashes, unpackNames, type FromConfigThread, type LoadRequest } from './loader-protocol.js'
+import { shareMethods, unpackRoute, type PackedRoute } from './packed-route.js'
 
 /** A project as it was loaded. */
 export interface LoadedProject {
@@ -70,6 +71,7 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
     let begun: Omit<ProjectConfig, 'routes'> | null = null
     let gathered: RouteConfig[] = []
     let last = false
+    const shared = shareMethods()
     // The next batch is always asked for before the one at hand is worked on: its way here, and what the other thread does for it, cost no time of their own.
     const ask = (): Promise<FromConfigThread> => {
       if (id !== current) throw superseded()
@@ -90,12 +92,12 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
         const complete: LoadedProject[] = []
         for (const { name, hash, config, routes, last: whole } of answer.parts) {
           // What the other thread validated and wrote comes back as it was: the types hold.
-          const stretch = JSON.parse(routes) as RouteConfig[]
-          if (config !== null) {
-            begun = JSON.parse(config) as Omit<ProjectConfig, 'routes'>
-            gathered = stretch
-          } else for (const route of stretch) gathered.push(route)
+          if (config !== null) begun = JSON.parse(config) as Omit<ProjectConfig, 'routes'>
           if (begun === null) throw unexpected(answer)
+          const { at } = begun
+          const stretch = (JSON.parse(routes) as PackedRoute[]).map((route) => unpackRoute(route, at, shared))
+          if (config !== null) gathered = stretch
+          else for (const route of stretch) gathered.push(route)
           if (whole) complete.push({ name, hash, config: { ...begun, routes: gathered } })
         }
         if (complete.length > 0) yield complete

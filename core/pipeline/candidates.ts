@@ -1,6 +1,7 @@
 import { ConfigError } from '../errors.js'
 import { normalizeHost } from '../lib/host-name.js'
 import { compileRegex, type LinearRegex } from '../lib/linear-regex.js'
+import { oncePer } from '../lib/once-per.js'
 import type { QueryReader } from '../lib/query-reader.js'
 import type { RouteConfig } from '../route.js'
 import { compilePredicates, matchesHost, meets, type Predicates, type RouteQuery } from './predicates.js'
@@ -62,11 +63,14 @@ export function compileRoute<T> (config: RouteConfig, value: T, listed: number):
     listed,
     path,
     regex,
-    methods: match.methods !== null && match.methods.includes('GET') && !match.methods.includes('HEAD') ? [...match.methods, 'HEAD'] : match.methods,
+    methods: match.methods === null ? null : withHead(match.methods),
     predicates,
     found: captures ? null : { value, params: NO_PARAMS }
   }
 }
+
+// Most routes share a few lists.
+const withHead = oncePer((methods: readonly string[]): readonly string[] => methods.includes('GET') && !methods.includes('HEAD') ? [...methods, 'HEAD'] : methods)
 
 /** A route's candidates. */
 export function candidatesOf<T> (route: CompiledRoute<T>): Candidate<T>[] {

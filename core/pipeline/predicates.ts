@@ -21,8 +21,12 @@ export interface Predicates {
   readonly count: number
 }
 
+/** Of most routes. */
+const NONE: Predicates = { headers: [], query: [], count: 0 }
+
 /** Compiles a route's predicates. Throws SyntaxError for an invalid regex. */
 export function compilePredicates (match: RouteMatch): Predicates {
+  if (match.hosts === null && isEmpty(match.headers) && isEmpty(match.query)) return NONE
   const headers = Object.entries(match.headers).map(([name, value]) => compileValue(name, value))
   const query = Object.entries(match.query).map(([name, value]) => compileValue(name, value))
   return { headers, query, count: headers.length + query.length + Number(match.hosts !== null) }
@@ -59,6 +63,11 @@ export function unmet (predicates: Predicates, request: RouteQuery, reader: Quer
 /** Whether a host name (lower-case, no port) is the host of a config: the same name, or below `*.suffix` at any depth. */
 export function matchesHost (pattern: string, host: string): boolean {
   return pattern.charCodeAt(0) === 0x2a ? host.length >= pattern.length && host.endsWith(pattern.slice(1)) : host === pattern
+}
+
+function isEmpty (values: object): boolean {
+  for (const _ in values) return false
+  return true
 }
 
 function compileValue (name: string, match: ValueMatch): ValueTest {

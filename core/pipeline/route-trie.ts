@@ -27,8 +27,9 @@ export function createTrie<T> (): TrieNode<T> {
 export function addToTrie<T> (root: TrieNode<T>, path: RoutePath, candidates: readonly Candidate<T>[]): void {
   let node = root
   for (const literal of path.literals) node = literal === null ? (node.param ??= createTrie()) : literalChild(node, literal)
-  const ends = path.wildcard ? (node.prefix ??= []) : (node.exact ??= [])
-  ends.push(...candidates)
+  // A copy: what is pushed to an empty list makes room for sixteen, and most nodes have one.
+  if (path.wildcard) node.prefix = joined(node.prefix, candidates)
+  else node.exact = joined(node.exact, candidates)
 }
 
 /** Brings the candidates of every node into their order, and joins runs of literals into one text. Nothing can be added any more. */
@@ -78,6 +79,12 @@ export function findInTrie<T> (
   if (collect === null) return pick(node.prefix, request, method, reader)
   collect(node.prefix)
   return null
+}
+
+function joined<T> (there: Candidate<T>[] | null, more: readonly Candidate<T>[]): Candidate<T>[] {
+  if (there === null) return [...more]
+  for (const candidate of more) there.push(candidate)
+  return there
 }
 
 function literalChild<T> (node: TrieNode<T>, literal: string): TrieNode<T> {

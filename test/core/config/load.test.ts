@@ -2,6 +2,7 @@ import path from 'node:path'
 import { test } from 'tap'
 import { createConfigCache } from '../../../core/config/cache.js'
 import { loadProjects } from '../../../core/config/load-projects.js'
+import type { ConfigChecks } from '../../../core/config/run-checks.js'
 import { loadFiles } from '../../fixtures/load-config.js'
 
 const DESIGN = `# yaml-language-server: $schema=docs/gateway.schema.json
@@ -234,6 +235,28 @@ test('load: hashes change with what a project is made of, and with nothing else'
   t.same({ ...other, b: '' }, { ...first, b: '' })
   t.not(other.b, first.b, 'the value of a variable does')
   t.not((await hashes(gateway.replace('[ plain ]', '[ inspect ]'))).root, first.root)
+})
+
+test('load: what was checked and did not change is not checked again, but where the gateway\'s own settings did', async (t) => {
+  const cache = createConfigCache()
+  const seen: string[] = []
+  const checks: ConfigChecks = {
+    checkRoutes: ({ name }) => { seen.push(`routes of ${name}`); return [] },
+    checkProject: ({ name, basePath }) => { seen.push(name); return basePath === '/bad' ? [{ path: ['projects', name], message: 'bad', remedy: 'mend it' }] : [] },
+    checkProjects: (projects) => { seen.push(`${projects.length} together`); return [] }
+  }
+  const look = async (root: string, basePath: string): Promise<string[]> => {
+    seen.length = 0
+    const file = (name: string, path: string): string => `projects: { ${name}: { basePath: ${path}, routes: [] } }`
+    await loadFiles(t, { 'gateway.yaml': `${root}include: [ "p/*" ]`, p: { 'a.yaml': file('a', '/a'), 'b.yaml': file('b', basePath) } }, { cache, checks })
+    return [...seen]
+  }
+  t.same(await look('', '/b'), ['routes of a', 'routes of b', 'a', 'b', '2 together'])
+  t.same(await look('', '/b'), ['2 together'])
+  t.same(await look('', '/c'), ['routes of b', 'b', '2 together'])
+  t.same(await look('', '/bad'), ['routes of b', 'b', '2 together'])
+  t.same(await look('', '/bad'), ['b', '2 together'], 'what is wrong is looked at until it is mended')
+  t.same(await look('plugins: [ plain ]\n', '/bad'), ['routes of a', 'routes of b', 'a', 'b', '2 together'])
 })
 
 test('load: a cache gives back what did not change', async (t) => {
