@@ -32,8 +32,8 @@ interface Row {
 }
 
 const DOCUMENT = 'id, customer_id, rev, doc'
-// Removing one takes 30 microseconds: other calls wait no longer than for a few writes.
-const REMOVED_AT_ONCE = 200
+// Removing a key, with its indexes, takes 130 microseconds: other calls wait no longer than for a few writes.
+const REMOVED_AT_ONCE = 100
 const DAYS_REMOVED_AT_ONCE = 1_000
 const NEXT_SEQ = '(SELECT coalesce(max(seq), 0) + 1 FROM docs)'
 
