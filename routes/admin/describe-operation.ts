@@ -16,6 +16,8 @@ function errorSchema (code: ErrorCode): TSchema {
 const ALWAYS: readonly ErrorCode[] = ['VALIDATION_ERROR', 'AUTHENTICATION_ERROR', 'AUTHORIZATION_ERROR', 'RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE']
 const WITH_BODY: readonly ErrorCode[] = ['PAYLOAD_TOO_LARGE', 'UNSUPPORTED_MEDIA_TYPE']
 const WITH_KEY: readonly ErrorCode[] = ['CONFLICT']
+// The account that something new is for may be none, or another's.
+const WITH_ACCOUNT: readonly ErrorCode[] = ['NOT_FOUND']
 
 const CONFIG_BODY = {
   type: 'object', additionalProperties: true, description: 'A project as the YAML has it; also taken as application/yaml.',
@@ -24,7 +26,7 @@ const CONFIG_BODY = {
 
 /** An operation as Fastify's plugins for documents take it. */
 export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, errors = [] }: Operation): FastifySchema {
-  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...errors])
+  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...body?.properties.customer_id === undefined ? [] : WITH_ACCOUNT, ...errors])
   const refusals = [...codes].map((code) => [ERROR_CODES[code].status, errorSchema(code)] as const)
   const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return {
