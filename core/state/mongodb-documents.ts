@@ -37,8 +37,7 @@ export const RECORD_INDEXES = [
   { key: { collection: 1, customer_id: 1, removed: 1, 'fields.project_id': 1, _id: 1 }, name: 'project' },
   { key: { collection: 1, customer_id: 1, removed: 1, 'fields.consumer_id': 1, _id: 1 }, name: 'consumer' },
   { key: { collection: 1, 'fields.prefix': 1 }, name: 'prefix' },
-  { key: { collection: 1, 'fields.seq': 1 }, name: 'entry' },
-  { key: { collection: 1, 'fields.project_id': 1 }, name: 'project' }
+  { key: { collection: 1, 'fields.seq': 1 }, name: 'entry' }
 ] as const
 
 /** Indexes of the usage, by name. */

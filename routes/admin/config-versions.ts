@@ -6,7 +6,7 @@ import { listAnswerSchema, listQuerySchema, type ListOptions } from './listing.j
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { keepVersion, parseVersionId, planProject, versionFields, versionIdOf } from './project-versions.js'
 import { COMMENT, SHOWN_PROJECT, shownProject, trailOf } from './projects.js'
-import { notFound } from './reach.js'
+import { createReach, notFound } from './reach.js'
 import { listOf, showRecord, STAMPS } from './resource.js'
 import { refusedConfig } from './shown-findings.js'
 import { invalidRequest } from './validation.js'
@@ -31,7 +31,9 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
       const project = await call.reach.get('projects', query.project_id as string)
       await keepVersion(call.state, project)
       const newestFirst = query.sort === undefined && query.cursor === undefined ? { sort: 'version', order: 'desc' } : {}
-      return await listOf({ ...call, body: {}, query: { ...query, ...newestFirst } }, { collection: 'config_versions', idField: 'config_version_id', shown: SHOWN, list: LIST }, { project_id: { eq: project.project_id } }, (version) => show(project, version))
+      // As its account sees it: of one tenant they are found by an index.
+      const reach = createReach(call.state, { ...call.principal, customerId: project.customer_id })
+      return await listOf({ ...call, reach, body: {}, query: { ...query, ...newestFirst } }, { collection: 'config_versions', idField: 'config_version_id', shown: SHOWN, list: LIST }, { project_id: { eq: project.project_id } }, (version) => show(project, version))
     }
   }),
   defineOperation({
