@@ -4,9 +4,16 @@ import type { Fleet, NodeStatus, Serving } from './fleet.js'
 /** Serves from this very process. Throws what `startDataNode` throws. */
 export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
   const node = await startDataNode(options)
+  let known: { readonly of: DataNode['gateway']['current'], readonly serving: Serving } | null = null
+  const whole = (): Serving => {
+    const { current } = node.gateway
+    if (known?.of !== current) known = { of: current, serving: servingOf(node) }
+    return known.serving
+  }
   return {
     listeners: node.listeners,
-    serving: () => servingOf(node),
+    // Most who ask want the settings: the rest is read of all projects, once for each snapshot and when somebody wants it.
+    serving: () => ({ root: node.root, get declared () { return whole().declared }, get hosts () { return whole().hosts } }),
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
