@@ -1,8 +1,11 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
+import { loadKeyRing } from '../../../core/state/key-ring-source.js'
 import { ask } from '../../fixtures/ask.js'
 import { runCli, runHere } from '../../fixtures/cli.js'
+import { mongoDatabase } from '../../fixtures/mongo-database.js'
+import { service } from '../../fixtures/services.js'
 import { startSluice } from '../../fixtures/sluice-process.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 
@@ -51,4 +54,34 @@ test('versions: are listed, compared and brought back from the command line, and
   for (const [args, code, stderr] of refused) t.match(await cli(...args), { code, stdout: '', stderr }, args.join(' '))
   t.match(await runCli(t, ['rollback', 'shop'], { env }), { code: 2, stderr: /missing required argument 'version'/ })
   t.match(await runCli(t, ['diff', '--help'], { env }), { code: 0, stdout: /sluice diff shop 3 shop\.yaml[^]*Exit codes: 0 no difference/ })
+})
+
+const { url, skip } = service('mongodb')
+
+test('versions: of two gateways on one MongoDB that change a project at once each number is one\'s, and either brings one back for both', { skip }, async (t) => {
+  const folder = tempDir(t)
+  const keyRing = join(folder, 'keys.json')
+  loadKeyRing({ text: undefined, file: keyRing, make: true })
+  const database = mongoDatabase(t, url ?? '')
+  const nodes = await Promise.all(['one', 'other'].map(async (name) => {
+    const config = join(folder, `${name}.yaml`)
+    writeFileSync(config, `listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nstate: { mongodb: { url: "${url ?? ''}/${database}" }, keyRing: "${keyRing}" }\nprojects: {}\n`)
+    const sluice = startSluice(t, ['start', '-c', config, '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+    return { port: await sluice.port('data'), admin: `http://127.0.0.1:${await sluice.port('admin')}` }
+  }))
+  const send = (node: number, method: string, path: string, body?: object, headers: Record<string, string> = {}): Promise<Response> =>
+    fetch(`${nodes[node]!.admin}${path}`, { method, headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json', ...headers }, ...body === undefined ? {} : { body: JSON.stringify(body) } })
+  const config = (body: string): object => ({ routes: [{ id: 'hello', match: { path: '/hello' }, plugins: [{ respond: { body } }] }] })
+  t.equal((await send(0, 'PUT', '/admin/projects/shop/config', config('first'), { 'if-none-match': '*' })).status, 201)
+  const answers = await Promise.all(Array.from({ length: 10 }, (_, n) => send(n % 2, 'PUT', '/admin/projects/shop/config', config(`change ${n}`))))
+  const won = answers.filter(({ status }) => status === 200).length
+  t.ok(won >= 2 && answers.every(({ status }) => status === 200 || status === 409), answers.map(({ status }) => status).join(' '))
+  for (const node of [0, 1]) {
+    const { data } = await (await send(node, 'GET', '/admin/config?project_id=shop&perPage=100')).json() as { data: { version: number }[] }
+    t.same(data.map(({ version }) => version), Array.from({ length: won + 1 }, (_, index) => won + 1 - index), 'no number twice, none left out')
+  }
+  const at = performance.now()
+  t.match(await (await send(1, 'POST', '/admin/projects/shop/rollback', { version: 1 })).json(), { config_version: won + 2 })
+  for (const { port } of nodes) while ((await ask(port, '/hello', { headers: { host: 'shop.localhost' } })).text !== 'first');
+  t.ok(performance.now() - at < 5_000, `both serve it after ${(performance.now() - at).toFixed(0)} ms`)
 })
