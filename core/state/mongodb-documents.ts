@@ -33,9 +33,9 @@ export const RECORD_INDEXES = [
   { key: { unique: 1 }, name: 'unique', unique: true },
   { key: { seq: 1 }, name: 'seq' },
   { key: { collection: 1, customer_id: 1, _id: 1 }, name: 'tenant' },
-  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.status': 1, _id: 1 }, name: 'status' },
-  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.project_id': 1, _id: 1 }, name: 'project' },
-  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.consumer_id': 1, _id: 1 }, name: 'consumer' },
+  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.status': 1, _id: 1 }, name: 'tenant-status' },
+  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.project_id': 1, _id: 1 }, name: 'tenant-project' },
+  { key: { collection: 1, customer_id: 1, removed: 1, 'fields.consumer_id': 1, _id: 1 }, name: 'tenant-consumer' },
   { key: { collection: 1, 'fields.prefix': 1 }, name: 'prefix' },
   { key: { collection: 1, 'fields.seq': 1 }, name: 'entry' }
 ] as const
