@@ -62,18 +62,12 @@ export function processTree (root: number): ProcStat[] {
   return tree
 }
 
-/** Microseconds of processor time that a process has had: its main thread, and all of its threads that still run. Null where the system does not tell. */
+/** Microseconds of processor time that a process has had: its main thread, and all of it with threads that have ended, which is told in steps of a clock tick. Null where the system does not tell. */
 export function threadTimes (pid: number): { mainMicros: number, allMicros: number } | null {
-  const microsOf = (thread: string): number => {
-    try {
-      return Number(readFileSync(`/proc/${pid}/task/${thread}/schedstat`, 'utf8').split(' ', 1)[0]) / 1000
-    } catch {
-      return 0
-    }
-  }
-  if (!existsSync(`/proc/${pid}/task/${pid}/schedstat`)) return null
-  const all = readdirSync(`/proc/${pid}/task`).map(microsOf)
-  return { mainMicros: microsOf(String(pid)), allMicros: all.reduce((sum, micros) => sum + micros, 0) }
+  const stat = statOf(pid)
+  const file = `/proc/${pid}/task/${pid}/schedstat`
+  if (stat === null || !existsSync(file)) return null
+  return { mainMicros: Number(readFileSync(file, 'utf8').split(' ', 1)[0]) / 1000, allMicros: ticksToMicros(stat.userTicks + stat.systemTicks) }
 }
 
 /** Resident memory of a process in bytes; 0 when it has ended. */
