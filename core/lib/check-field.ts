@@ -4,7 +4,12 @@ const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 /** Throws TypeError for a name that is no token, and for a value with a control character or one that latin1 does not have: neither can be written. */
 export function checkField (name: string, value: string): void {
+  checkValue(name, value)
+  if (!TOKEN.test(name)) throw new TypeError(`"${name}" is not a header name`)
+}
+
+/** `checkField` for a name that is known to be one. */
+export function checkValue (name: string, value: string): void {
   if (typeof value !== 'string') throw new TypeError(`the value of header "${name}" is not a text`)
   if (FORBIDDEN_IN_VALUE.test(value)) throw new TypeError(`the value of header "${name}" holds a control character (CR, LF, NUL) or one beyond latin1`)
-  if (!TOKEN.test(name)) throw new TypeError(`"${name}" is not a header name`)
 }

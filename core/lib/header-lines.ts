@@ -1,4 +1,4 @@
-import { checkField } from './check-field.js'
+import { checkField, checkValue } from './check-field.js'
 
 /** A field as it was last written. */
 interface Line { value: string, text: string }
@@ -24,13 +24,14 @@ class FieldLines {
   checked (name: string, value: string): string {
     const line = this.lines.get(name)
     if (line !== undefined && line.value === value) return line.text
-    checkField(name, value)
+    check(line, name, value)
     return this.compose(line, name, value)
   }
 
-  /** Whether a field was written as it is: then it is a good one. */
-  has (name: string, value: string): boolean {
-    return this.lines.get(name)?.value === value
+  /** Throws TypeError for what is no field (`checkField`). */
+  verify (name: string, value: string): void {
+    const line = this.lines.get(name)
+    if (line === undefined || line.value !== value) check(line, name, value)
   }
 
   private compose (line: Line | undefined, name: string, value: string): string {
@@ -42,6 +43,12 @@ class FieldLines {
     } else if (this.lines.size < MAX_NAMES) this.lines.set(name, { value, text })
     return text
   }
+}
+
+/** A name that was written before is a good one. */
+function check (line: Line | undefined, name: string, value: string): void {
+  if (line === undefined) checkField(name, value)
+  else checkValue(name, value)
 }
 
 /** The lines of answers. */

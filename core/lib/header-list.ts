@@ -89,11 +89,7 @@ export class HeaderList {
   /** Throws TypeError when a field, which may have been written past `set` and `append`, is none (`checkField`). */
   verify (): void {
     const { flat } = this
-    for (let i = 0; i < flat.length; i += 2) {
-      const name = flat[i] as string
-      const value = flat[i + 1] as string
-      if (!answerLines.has(name, value)) checkField(name, value)
-    }
+    for (let i = 0; i < flat.length; i += 2) answerLines.verify(flat[i] as string, flat[i + 1] as string)
   }
 
   /** Another list with the same fields. */
