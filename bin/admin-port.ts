@@ -67,6 +67,7 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
         },
         declaredHosts: async () => fleet.serving().hosts,
         declared: () => fleet.serving().declared,
+        describe: () => fleet.describe(),
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null
       })
   })

@@ -23,6 +23,8 @@ export interface StatePortsOptions {
   root (): GatewayConfig
   /** The projects that files declare. */
   declared (): readonly DeclaredProject[]
+  /** The whole configuration as the files write it, secrets masked: a JSON text; null where it can not be had. */
+  describe (): Promise<string | null>
   readonly domains: DomainWatch
   system (): Promise<SystemView>
   declaredHosts (): Promise<readonly string[]>
@@ -31,7 +33,7 @@ export interface StatePortsOptions {
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, domains, declaredHosts, dataUrl, system }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, describe, domains, declaredHosts, dataUrl, system }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -49,7 +51,11 @@ export function createStatePorts ({ store, root, declared, domains, declaredHost
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
     domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts },
     system,
-    declaredProjects: async () => declared()
+    declaredProjects: async () => declared(),
+    async declaredConfig (projectId) {
+      const { projects = {} } = JSON.parse(await describe() ?? '{}') as { projects?: Record<string, Record<string, unknown>> }
+      return Object.hasOwn(projects, projectId) ? projects[projectId] ?? null : null
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
-import type { Project } from '../../core/state/records.js'
+import { LOCAL_ACCOUNT, type Project } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type Call, type Operation, type Result } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
@@ -21,9 +21,13 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'],
     query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out.' })) }, { additionalProperties: false }),
-    async run ({ reach, params, query, state }) {
-      const project = await reach.get('projects', params.id ?? '')
-      return answer(project, await (query.effective === true ? state.configs.effective(project) : state.configs.written(project)))
+    async run ({ reach, params, query, state, principal }) {
+      const id = params.id ?? ''
+      const project = await reach.find('projects', id)
+      if (project !== null) return answer(project, await (query.effective === true ? state.configs.effective(project) : state.configs.written(project)))
+      const written = principal.customerId === null ? await state.declaredConfig(id) : null
+      if (written === null) throw notFound('projects')
+      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, written, state.now())) : written)
     }
   }),
   defineOperation({
@@ -63,10 +67,15 @@ async function newProject ({ ifNoneMatch, principal, params, reach, state, query
   if (principal.customerId === null && await declared(state, id) !== undefined) throw declaredInFile()
   if (principal.customerId !== null || ifNoneMatch?.trim() !== '*') throw notFound('projects')
   if (!ID.test(id)) throw invalidRequest([{ path: 'id', message: 'can not name a project of the store: use lower-case letters, digits and "-", at most 63, beginning and ending with a letter or digit' }])
-  const at = new Date(state.now()).toISOString()
+  return { ...recordOf(id, null, state.now()), customer_id: await reach.accountFor(query.customer_id), config_author: principal.actor }
+}
+
+/** A project of the operators' own, as the store would have it. */
+function recordOf (id: string, config: Project['config'], nowMs: number): Project {
+  const at = new Date(nowMs).toISOString()
   return {
-    customer_id: await reach.accountFor(query.customer_id), project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'operator',
-    config_version: 1, config_author: principal.actor, config_comment: null, rev: 0, created_at: at, updated_at: at
+    customer_id: LOCAL_ACCOUNT, project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config, written_by: 'operator',
+    config_version: 1, config_author: 'operator', config_comment: null, rev: 0, created_at: at, updated_at: at
   }
 }
 

@@ -101,4 +101,6 @@ export interface StatePorts {
   system (): Promise<SystemView>
   /** The projects that files declare, as they serve now. */
   declaredProjects (): Promise<readonly DeclaredProject[]>
+  /** A project as its file writes it, environment laid over, secrets masked; null where none declares it. */
+  declaredConfig (projectId: string): Promise<Readonly<Record<string, unknown>> | null>
 }

@@ -188,6 +188,7 @@ projects: { ${project}: { upstreams: { x: { targets: [ "http://127.0.0.1:9" ] } 
   const made = await ask('POST', '/admin/projects', inner, token)
   t.match(made, { status: 201, body: { url: /^http:\/\/[a-z0-9-]+\.new\.example:/ } }, 'judged by the new networks and base domain at once')
   t.match((await ask('GET', '/admin/projects?source=file')).body, { data: [{ project_id: 'second' }], pagination: { total: 1 } })
+  t.ok(Array.isArray(((await ask('GET', '/admin/projects/second/config')).body as { routes?: unknown }).routes), 'its configuration is visible')
   t.equal((await ask('POST', '/admin/projects', { target_url: 'https://api.example.com', project_id: 'second' })).status, 409)
   t.equal((await ask('POST', '/admin/projects', { target_url: 'https://api.example.com', project_id: 'first' })).status, 201)
 

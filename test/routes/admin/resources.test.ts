@@ -43,6 +43,10 @@ test('projects: those of files are shown to operators and can not be written', a
   t.equal((await ask('POST', '/admin/projects', { body: { project_id: 'shop', target_url: TARGET } })).status, 409)
   const owner = await token(await account('acme'), 'owner')
   t.equal((await ask('GET', '/admin/projects/shop', { token: owner })).status, 404)
+  t.match((await ask('GET', '/admin/projects/shop/config')).body, { hosts: ['shop.example.com'] })
+  t.match((await ask('GET', '/admin/projects/shop/config?effective=true')).body, { hosts: ['shop.example.com'], routes: [{ plugins: [{ respond: { body: 'hi', status: 200 } }] }] }, 'with its defaults')
+  t.equal((await ask('GET', '/admin/projects/shop/config', { token: owner })).status, 404)
+  t.equal((await ask('GET', '/admin/projects/none/config')).status, 404)
   t.equal((await ask('GET', '/admin/projects?source=file', { token: owner })).body.pagination['total'], 0)
 })
 
