@@ -1,6 +1,6 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
-import { LOCAL_ACCOUNT, type Project } from '../../core/state/records.js'
+import type { Project } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type Call, type Operation, type Result } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
@@ -74,7 +74,7 @@ async function newProject ({ ifNoneMatch, principal, params, reach, state, query
 function recordOf (id: string, config: Project['config'], nowMs: number): Project {
   const at = new Date(nowMs).toISOString()
   return {
-    customer_id: LOCAL_ACCOUNT, project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config, written_by: 'operator',
+    customer_id: 'local', project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config, written_by: 'operator',
     config_version: 1, config_author: 'operator', config_comment: null, rev: 0, created_at: at, updated_at: at
   }
 }
