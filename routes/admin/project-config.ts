@@ -7,6 +7,7 @@ import { planProject, versionFields } from './project-versions.js'
 import { COMMENT, declared, declaredInFile, PROJECT_ID_PATTERN, trailOf } from './projects.js'
 import { notFound } from './reach.js'
 import { CUSTOMER_ID } from './resource.js'
+import { OPERATORS_ACCOUNT } from './roles.js'
 import { refusedConfig } from './shown-findings.js'
 import { invalidRequest } from './validation.js'
 
@@ -74,7 +75,7 @@ async function newProject ({ ifNoneMatch, principal, params, reach, state, query
 function recordOf (id: string, config: Project['config'], nowMs: number): Project {
   const at = new Date(nowMs).toISOString()
   return {
-    customer_id: 'local', project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config, written_by: 'operator',
+    customer_id: OPERATORS_ACCOUNT, project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config, written_by: 'operator',
     config_version: 1, config_author: 'operator', config_comment: null, rev: 0, created_at: at, updated_at: at
   }
 }
