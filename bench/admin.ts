@@ -1,7 +1,8 @@
 /**
- * `npm run bench:admin [-- --help]`: writes through the admin API at 100 per second beside traffic, on the embedded store. Three ways to ask what they cost:
+ * `npm run bench:admin [-- --help]`: writes through the admin API at 100 per second beside traffic, on the embedded store. Four ways to ask what they cost:
  * saturating traffic with the whole gateway on one core, writes to one record (the strictest: whatever a write costs is missing for requests, and writes race)
- * and to 20; and traffic at a fixed rate with each thread where the system puts it, as an operator has it, whose latency and processor time are looked at.
+ * and to 20; traffic at a fixed rate with each thread where the system puts it, whose latency and processor time are looked at; and what two workers lose to
+ * writes that the primary makes, which is how a gateway with a core to spare runs.
  * Also how long a project that was made takes to be served, and how long 10 000 projects in the store take to boot.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
@@ -57,11 +58,11 @@ const originUrl = `http://127.0.0.1:${(await origin.waitFor(({ event }) => event
 
 interface Gateway { readonly child: BenchChild, readonly data: number, readonly admin: number, readonly bootMs: number }
 
-async function startGateway (name: string, core: number | null): Promise<Gateway> {
+async function startGateway (name: string, core: number | null, workers = 1): Promise<Gateway> {
   const file = join(folder, `${name}.yaml`)
   writeFileSync(file, `listen: { host: 127.0.0.1, port: 0 }
 admin: { host: 127.0.0.1, port: 0 }
-state: { embedded: { path: ${join(folder, name)} } }
+${workers === 1 ? '' : `workers: ${workers}\n`}state: { embedded: { path: ${join(folder, name)} } }
 accessLog: { file: ${join(folder, `${name}.log`)} }
 projects:
   files:
@@ -176,6 +177,31 @@ async function fixedRate (gateway: Gateway): Promise<{ alone: Paced[], beside: P
   return { alone, beside, writes: into }
 }
 
+/**
+ * What writes cost each of two workers, while the admin API and the store are at work in the primary: the processor time of a worker with writes,
+ * less that without, as a share of one core. That is what a saturated worker's traffic loses by them where the primary has a core to run on.
+ */
+async function costOfWorkers (gateway: Gateway): Promise<{ readonly shares: number[], readonly writes: Writes }> {
+  const status = await request(`http://127.0.0.1:${gateway.admin}/status`, { headers: { authorization: `Bearer ${TOKEN}` } })
+  const { workers } = await status.body.json() as { workers: { pid: number }[] }
+  const times = (): number[] => workers.map(({ pid }) => threadTimes(pid)?.allMicros ?? NaN)
+  const during = async (work: () => Promise<unknown>): Promise<number[]> => {
+    const [before, startedAt] = [times(), performance.now()]
+    await work()
+    const micros = (performance.now() - startedAt) * 1_000
+    return times().map((time, i) => (time - (before[i] as number)) / micros)
+  }
+  const into: Writes = { latenciesMs: [], failed: {} }
+  const shares: number[] = []
+  for (let round = 0; round < rounds; round++) {
+    const idle = await during(async () => { await new Promise((resolve) => { setTimeout(resolve, seconds * 1_000) }) })
+    const busy = await during(() => writeFor(gateway, '20 records', into))
+    shares.push(...busy.map((share, i) => share - (idle[i] as number)))
+    say(`round ${round + 1}/${rounds}, two workers: ${writes} writes per second in the primary take ${shares.slice(-busy.length).map((share) => `${(share * 100).toFixed(1)} %`).join(' and ')} of a worker's core`)
+  }
+  return { shares, writes: into }
+}
+
 const pinned = await startGateway('pinned', gatewayCore)
 const servedMs = await measureServing(pinned)
 await loadFor(pinned, seconds)
@@ -186,6 +212,11 @@ await measureServing(free)
 await Promise.all([trafficFor(free), writeFor(free, '20 records', { latenciesMs: [], failed: {} })])
 const steady = await fixedRate(free)
 await free.child.stop()
+const many = await startGateway('many', null, 2)
+await measureServing(many)
+await writeFor(many, '20 records', { latenciesMs: [], failed: {} })
+const workers = await costOfWorkers(many)
+await many.child.stop()
 
 const engine = await openSqliteEngine({ path: join(folder, 'boot') })
 const { store } = openDocumentStore(engine)
@@ -215,6 +246,7 @@ const result = {
   writesPerSecond: writes,
   saturated: saturatedResult,
   fixedRate: { perSecond: rate, ...steady, writes: ofWrites(steady.writes), p50Ratio: ratioOf(({ p50Ms }) => p50Ms), p99Ratio: ratioOf(({ p99Ms }) => p99Ms), writeMicros: { main: costOf(({ mainMicros }) => mainMicros), others: costOf(({ otherMicros }) => otherMicros) } },
+  workers: { shares: workers.shares, medianShare: median(workers.shares), writes: ofWrites(workers.writes) },
   served: { count: servedMs.length, p50Ms: quantile(servedMs, 0.5), p99Ms: quantile(servedMs, 0.99), maxMs: Math.max(...servedMs) },
   boot: { projects, ms: boots, medianMs: median(boots) }
 }
@@ -227,6 +259,7 @@ else {
   const { p50Ratio, p99Ratio, writeMicros: micros } = result.fixedRate
   say(`${rate} req/s, no core pinned, ${writes} writes per second to 20 records: traffic's p50 is ${(p50Ratio * 100).toFixed(1)} %, its p99 ${(p99Ratio * 100).toFixed(1)} % of what they are alone (target: 105 %); ${shown(result.fixedRate.writes)}`)
   say(`a write costs ${micros.main.toFixed(0)} us of processor time on the thread that serves, ${micros.others.toFixed(0)} us on all others`)
+  say(`two workers, the admin API in the primary, ${writes} writes per second to 20 records: they take ${(result.workers.medianShare * 100).toFixed(1)} % of a worker's core (target: 5 %); ${shown(result.workers.writes)}`)
   say(`a project that was made is served after: p50 ${result.served.p50Ms.toFixed(0)} ms, slowest ${result.served.maxMs.toFixed(0)} ms of ${MADE} (target: 1 s)`)
   say(`boot with ${projects} projects in the store: ${boots.map((ms) => ms.toFixed(0)).join(', ')} ms (target: 3 s)`)
 }
