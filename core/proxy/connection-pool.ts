@@ -32,7 +32,7 @@ function takeBack (): void {
   const now = performance.now()
   for (const connection of connections) {
     connection.idleSince = now
-    if (!connection.closed) connection.owner.free(connection)
+    if (connection.usable) connection.owner.free(connection)
   }
 }
 
@@ -64,7 +64,9 @@ export class ConnectionPool implements ConnectionOwner, Ticking {
   /** Sends a request on a free connection, or on the next that there is. What goes wrong comes through `handler.onError`, never as an exception. */
   dispatch (request: UpstreamRequest, handler: AnswerHandler): void {
     if (this.closing) { handler.onError(stopping()); return }
-    const connection = this.idle.pop()
+    let connection = this.idle.pop()
+    // One that has just been given up is told of when it is closed.
+    while (connection !== undefined && !connection.usable) connection = this.idle.pop()
     if (connection !== undefined) {
       if (!connection.send(request, handler)) this.idle.push(connection)
       return
@@ -110,7 +112,8 @@ export class ConnectionPool implements ConnectionOwner, Ticking {
   }
 
   gone (connection: UpstreamConnection): void {
-    this.all.delete(connection)
+    // What an exchange held back may end a second time.
+    if (!this.all.delete(connection)) return
     const at = this.idle.indexOf(connection)
     if (at !== -1) this.idle.splice(at, 1)
     if (this.all.size === 0) ticker.remove(this)

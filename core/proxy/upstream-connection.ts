@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { GatewayError } from '../errors.js'
 import { latin1 } from '../lib/latin1.js'
 import type { AnswerHead } from './answer-head.js'
 import { type AnswerEvents, AnswerParser } from './answer-parser.js'
@@ -67,7 +68,6 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
   idleSince = 0
   /** How long it may stay idle. */
   idleMs: number
-  closed = false
   readonly owner: ConnectionOwner
 
   private readonly socket: Socket
@@ -90,6 +90,9 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     socket.on('error', (error) => { this.error = error })
     socket.on('close', () => { this.over() })
   }
+
+  /** Whether it can carry a request, as far as is known: its end may be on its way. */
+  get usable (): boolean { return !this.socket.destroyed }
 
   /** Whether an exchange is under way. */
   get busy (): boolean { return this.handler !== null }
@@ -126,7 +129,7 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     try {
       this.parser.resume()
     } catch (error) {
-      this.fail(error)
+      this.fail(asFault(error))
     }
     if (this.paused) return
     if (this.overLater === 'end') this.ended()
@@ -150,7 +153,7 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     try {
       this.parser.feed(bytes, length)
     } catch (error) {
-      this.fail(error)
+      this.fail(asFault(error))
     }
     return !this.paused
   }
@@ -194,17 +197,17 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
       handler.onEnd(trailers)
     } finally {
       this.release()
-      if (reusable && !this.closed) this.owner.released(this)
+      if (reusable && this.usable) this.owner.released(this)
       else this.socket.destroy()
     }
   }
 
-  private fail (error: unknown): void {
+  private fail (error: Error): void {
     const { handler } = this
     this.handler = null
     this.release()
     this.socket.destroy()
-    handler?.onError(error instanceof Error ? error : new Error(String(error)))
+    handler?.onError(error)
   }
 
   /** Lets go of what belongs to one exchange. */
@@ -221,17 +224,19 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     try {
       this.parser.finish()
     } catch (error) {
-      this.fail(error)
+      this.fail(asFault(error))
     }
   }
 
   private over (): void {
-    if (!this.closed) {
-      this.closed = true
-      this.owner.gone(this)
-    }
+    this.owner.gone(this)
     if (this.handler === null) return
     if (this.parser.holds && this.error === null) this.overLater ??= 'close'
     else this.fail(this.error ?? new UpstreamFault({ kind: 'lost', reason: 'connection_lost', message: 'the upstream closed the connection' }))
   }
+}
+
+/** Whatever else is thrown while an answer is taken apart is a bug of who takes it. */
+function asFault (error: unknown): Error {
+  return error instanceof UpstreamFault ? error : new GatewayError('INTERNAL_ERROR', { cause: error })
 }

@@ -185,6 +185,28 @@ test('connection pool: a body that nobody takes yet waits, with the end of the c
   t.ok(sockets.length === 1)
 })
 
+test('connection pool: a connection that is given up carries nothing from that moment on', async (t) => {
+  const server = createServer((socket) => { socket.on('error', () => {}); socket.on('data', () => { socket.write(OK) }) })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const connect = createConnector({ origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connectMs: 5_000, tls: null, guard: null })
+  const sockets: Socket[] = []
+  const pool = new ConnectionPool((opened) => { connect((error, socket) => { if (socket !== null) sockets.push(socket); opened(error, socket) }) }, null)
+  t.teardown(() => { pool.destroy(); server.close() })
+  await ask(pool).answer
+  await turn()
+  t.equal(pool.stats.free, 1)
+  sockets[0]?.destroy()
+  t.match(await ask(pool, 'POST').answer, { status: 200, fresh: true, error: null })
+})
+
+test('connection pool: what a handler throws is a bug, not the upstream\'s fault', async (t) => {
+  const { pool, ask: again } = await startBed(t, (socket) => { socket.write(OK) })
+  const { answer } = ask(pool, 'GET', { onData: () => { throw new TypeError('of ours') } })
+  t.match((await answer).error, { code: 'INTERNAL_ERROR', cause: { message: 'of ours' } })
+  t.match(await again(), { status: 200, body: 'ok', error: null })
+})
+
 test('connection pool: an upstream that speaks before it is asked is not listened to', async (t) => {
   const server = createServer((socket) => {
     socket.on('error', () => {})
