@@ -32,12 +32,13 @@ export async function identityOf (path: string): Promise<string> {
 export async function readFileState (path: string): Promise<FileState> {
   const stats = await statOrNull(path)
   if (stats === null) return { stamp: 'missing', digest: null, empty: true, isDirectory: false, changedAt: 0 }
-  const changedAt = Number(stats.ctimeMs)
-  // Two writes within one tick of the file system's clock (4 ms and more) leave the same stamp: what is that young is read again.
-  const young = Math.abs(Date.now() - Number(stats.mtimeMs)) < 1_000
   const isDirectory = stats.isDirectory()
   const digest = isDirectory ? await digestOfNames(path) : await digestOfContent(path)
-  return { stamp: young ? '' : stamp(stats), digest, empty: digest === null || (stats.size === 0n && !isDirectory), isDirectory, changedAt }
+  // Asked again behind the reading: what was written in between is in the digest, and has to be in the time.
+  const after = await statOrNull(path) ?? stats
+  // Two writes within one tick of the file system's clock (4 ms and more) leave the same stamp: what is that young is read again.
+  const young = Math.abs(Date.now() - Number(after.mtimeMs)) < 1_000
+  return { stamp: young || stamp(after) !== stamp(stats) ? '' : stamp(after), digest, empty: digest === null || (after.size === 0n && !isDirectory), isDirectory, changedAt: Number(after.ctimeMs) }
 }
 
 function stamp ({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {

@@ -83,7 +83,7 @@ test('two gateways on one MongoDB: each serves what the other was told, one of t
   const served = await until(5_000, async () => await other.ask(host, key) === 200)
   t.ok(served <= 5_000)
   t.equal(await other.ask(host), 401)
-  t.equal(await one.ask(host, key), 200)
+  t.ok(await until(1_000, async () => await one.ask(host, key) === 200) <= 1_000)
 
   for (let round = 0; round < 20; round++) {
     const { etag } = await one.admin('GET', `/admin/projects/${id}`)
@@ -124,7 +124,13 @@ test('two gateways on one MongoDB: each serves what the other was told, one of t
   t.ok(there <= 1_000, `dead on its node after ${there.toFixed(0)} ms`)
 
   await proxy.restore()
-  const healed = await until(10_000, async () => (await one.admin('PATCH', `/admin/projects/${id}`, { api_version: 'healed' })).status === 200)
+  const tries: string[] = []
+  const healed = await until(10_000, async () => {
+    const { status, json, ms } = await one.admin('PATCH', `/admin/projects/${id}`, { api_version: 'healed' })
+    tries.push(`${status} after ${ms.toFixed(0)} ms: ${JSON.stringify(json).slice(0, 200)}`)
+    return status === 200
+  })
+  if (healed > 10_000) t.comment(tries.join('\n'))
   t.ok(healed <= 10_000)
   const dead = await until(10_000, async () => await one.ask(host, key) === 401)
   t.ok(dead <= 10_000)
