@@ -1,3 +1,4 @@
+import { FORBIDDEN_IN_VALUE, TOKEN } from '../lib/check-field.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 /** How the body of an answer is delimited (RFC 9112 section 6.3), as the number of its bytes or one of these. */
@@ -34,10 +35,8 @@ const MAX_NAMES = 1_024
 const MAX_NAME_LENGTH = 64
 const MAX_VALUE_LENGTH = 256
 
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 // What JavaScript could not tell apart from a smaller number is no length. Leading zeros are digits.
 const LENGTH = /^[0-9]{1,15}$/
-const FORBIDDEN_IN_VALUE = /[^\t\x20-\x7e\x80-\xff]/
 const FORBIDDEN_IN_REASON = /[\r\n\0]/
 
 const names = new Map<string, KnownName>()

@@ -1,7 +1,7 @@
+import { TOKEN } from '../lib/check-field.js'
 import { requestLines } from '../lib/header-lines.js'
 
 const USUAL_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 const FORBIDDEN_IN_TARGET = /[^\x21-\x7e\x80-\xff]/
 
 /**

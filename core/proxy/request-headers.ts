@@ -1,4 +1,5 @@
 import type { ConnectionInfo, GatewayRequest } from '../context.js'
+import { TOKEN } from '../lib/check-field.js'
 import { FieldKind, createRequestFieldTable } from '../lib/header-names.js'
 
 /** RFC 9110 section 7.6.3: the pseudonym by which this gateway names itself in Via. */
@@ -82,8 +83,6 @@ function elementOf ({ connection, authority, scheme }: GatewayRequest): string {
   elements.set(connection, { authority, element })
   return element
 }
-
-const TOKEN = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]+$/
 
 // RFC 7239 section 4: a value that is no token is quoted (a port's colon makes it none).
 function quoteHost (authority: string): string {
