@@ -77,6 +77,8 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
   private served = false
   private keepsOpen = true
   private paused = false
+  /** Whether the socket reads no more until it is resumed. */
+  private stopped = false
   private error: Error | null = null
   /** The upstream has ended the connection, while there was still something that nobody took. */
   private overLater: 'end' | 'close' | null = null
@@ -134,7 +136,7 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     if (this.paused) return
     if (this.overLater === 'end') this.ended()
     else if (this.overLater === 'close') this.over()
-    else this.socket.resume()
+    else this.readOn()
   }
 
   abort (): void {
@@ -155,7 +157,9 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
     } catch (error) {
       this.fail(asFault(error))
     }
-    return !this.paused
+    if (!this.paused) return true
+    this.stopped = true
+    return false
   }
 
   /** Ends the connection with whatever is under way. */
@@ -197,9 +201,17 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
       handler.onEnd(trailers)
     } finally {
       this.release()
-      if (reusable && this.usable) this.owner.released(this)
-      else this.socket.destroy()
+      if (reusable && this.usable) {
+        // TLS goes on to give what it has decrypted already: the end of an answer may be among it.
+        if (this.stopped) this.readOn()
+        this.owner.released(this)
+      } else this.socket.destroy()
     }
+  }
+
+  private readOn (): void {
+    this.stopped = false
+    this.socket.resume()
   }
 
   private fail (error: Error): void {

@@ -1,9 +1,12 @@
 import { once } from 'node:events'
 import { createServer, type AddressInfo, type Socket } from 'node:net'
+import { createServer as createTlsServer } from 'node:tls'
 import { test, type Test } from 'tap'
 import { ConnectionPool } from '../../../core/proxy/connection-pool.js'
 import { createConnector } from '../../../core/proxy/connector.js'
 import type { AnswerHandler, Exchange } from '../../../core/proxy/upstream-connection.js'
+import { service } from '../../fixtures/services.js'
+import { createAuthority } from '../../fixtures/tls.js'
 
 interface Answer { status: number, body: string, fresh: boolean, error: Error | null }
 
@@ -183,6 +186,38 @@ test('connection pool: a body that nobody takes yet waits, with the end of the c
   t.equal((await answer).error, null)
   t.equal(length, 1_000)
   t.ok(sockets.length === 1)
+})
+
+test('connection pool: a TLS connection whose answer ended while it was to read no more is read for the next one', { skip: service('openssl').skip }, async (t) => {
+  const authority = createAuthority(t.testdir())
+  const { cert, key } = authority.issue('server', ['127.0.0.1'])
+  // Several records in one piece, which are decrypted in one go.
+  const server = createTlsServer({ cert, key }, (socket) => {
+    socket.on('error', () => {})
+    socket.on('data', () => { socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 48000\r\n\r\n${'x'.repeat(48_000)}`) })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const tls = { ca: authority.ca, cert: null, key: null, serverName: null, verify: true }
+  const pool = new ConnectionPool(createConnector({ origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, connectMs: 5_000, tls, guard: null }), 1)
+  t.teardown(() => { pool.destroy(); server.close() })
+  let length = 0
+  let exchange: Exchange | null = null
+  const slowly: Partial<AnswerHandler> = {
+    onConnect: (given) => { exchange = given; return true },
+    onData: (chunk) => {
+      length += chunk.length
+      if (length < 48_000) setImmediate(() => { if (length < 48_000) exchange?.resume() })
+      return false
+    }
+  }
+  for (let i = 0; i < 3; i++) {
+    length = 0
+    t.equal((await ask(pool, 'GET', slowly).answer).error, null)
+    await turn()
+    t.match(await ask(pool).answer, { status: 200, fresh: false, error: null })
+    await turn()
+  }
 })
 
 test('connection pool: a connection that is given up carries nothing from that moment on', async (t) => {
