@@ -68,7 +68,8 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
         declaredHosts: async () => fleet.serving().hosts,
         declared: () => fleet.serving().declared,
         describe: () => fleet.describe(),
-        dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null
+        dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null,
+        whenServed: (projectId) => fleet.whenServed(projectId)
       })
   })
   await app.listen({ host, port: options.port })

@@ -202,6 +202,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
       return null
     },
     status: () => everyone<NodeStatus>('status'),
+    whenServed: async (projectId) => { await everyone({ served: projectId }) },
     metrics: async () => [...await everyone<MetricObject[]>('metrics'), [...own(), ...store?.collect() ?? []]],
     reopenLogs () { for (const member of members) tell(member, { type: 'reopenLogs' }) },
     async stop () {

@@ -9,6 +9,7 @@ import type { GatewayLogger } from '../core/observe/logger.js'
 import { createMetrics, type GatewayMetrics } from '../core/observe/metrics.js'
 import type { Plugin } from '../core/plugin.js'
 import type { GatewayConfig } from '../core/route.js'
+import { createUsageRecorder } from '../core/state/usage-recorder.js'
 import { plugins } from '../plugins/index.js'
 import { createEcho } from '../routes/builtin/echo.js'
 import { registerHealth } from '../routes/health.js'
@@ -59,6 +60,8 @@ export interface DataNode {
   reload (): Promise<ReloadResult>
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
+  /** Resolves once a project of the store is served, with all that was written before this was asked, or after a second. */
+  whenServed (projectId: string): Promise<void>
   /** Opens log files anew, after a rotation. */
   reopenLogs (): void
   /** Takes nothing new, lets what is under way end within the deadline, closes everything. True when nothing had to be cut off. */
@@ -88,6 +91,10 @@ const IDLE_GRACE_MS = 1_000
 /** How long clients may take to end their connections after the last answer. */
 const LAST_BYTES_MS = 1_000
 
+/** How long and how often somebody waits for what is new to be served. */
+const SERVED_WITHIN_MS = 1_000
+const SERVED_LOOK_MS = 5
+
 /** Starts a data node. Throws ConfigError when the configuration can not be used, Error when a port can not be opened. */
 export async function startDataNode (options: DataNodeOptions): Promise<DataNode> {
   const { log } = options
@@ -107,9 +114,10 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     })
   if (store !== null) metrics.addStore(store.metrics)
   const followed: FollowedStore | null = store === null ? null : followStore(store, lastViewFile(first.root.state), log)
+  const usage = store === null || followed === null ? null : createUsageRecorder({ system: store.open.system, directory: followed.directory, log })
   const own = ownAddresses()
   const gateway = new Gateway({
-    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.directory ?? null,
+    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.directory ?? null, usage,
     builtinUrl (name) {
       const builtin = builtins.get(name)
       if (builtin === undefined) throw new ConfigError([{ path: [], message: `there is no builtin upstream "${name}"`, remedy: `use ${[...builtins.keys()].join(', ')}` }])
@@ -179,6 +187,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     metrics.close()
     await followed?.stop()
     await gateway.close()
+    await usage?.stop()
     if (options.store === undefined) await store?.open.close()
     for (const builtin of builtins.values()) await builtin.close()
     await accessLog?.close()
@@ -220,6 +229,14 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
     reload,
     describe: () => loader.describe(),
+    async whenServed (projectId) {
+      if (store === null || followed === null) return
+      const until = performance.now() + SERVED_WITHIN_MS
+      // What was written behind the project (a key of it) is another change.
+      const seq = await store.open.system.latestSeq().catch(() => 0)
+      const isOver = (): boolean => !ready || performance.now() > until || (gateway.current?.projects.has(projectId) === true && (followed.status.seq ?? 0) >= seq)
+      while (!isOver()) await delay(SERVED_LOOK_MS)
+    },
     reopenLogs () { accessLog?.reopen() },
     async stop () {
       ready = false

@@ -44,6 +44,8 @@ export interface Fleet {
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
   status (): Promise<NodeStatus[]>
+  /** Resolves once every process that is ready serves the project of the store, or after a second. Never rejects. */
+  whenServed (projectId: string): Promise<void>
   metrics (): Promise<MetricObject[][]>
   reopenLogs (): void
   /** Graceful; resolves to whether nothing was cut off. */

@@ -18,6 +18,7 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
     reload: () => node.reload(),
     describe: () => node.describe(),
     status: () => Promise.resolve([statusOf(node)]),
+    whenServed: (projectId) => node.whenServed(projectId),
     metrics: async () => [await node.metrics.toJSON()],
     reopenLogs () { node.reopenLogs() },
     stop: () => node.stop(),

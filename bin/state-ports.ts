@@ -30,10 +30,11 @@ export interface StatePortsOptions {
   declaredHosts (): Promise<readonly string[]>
   /** The address of the data port. */
   dataUrl (): string | null
+  whenServed (projectId: string): Promise<void>
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, describe, domains, declaredHosts, dataUrl, system }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, describe, domains, declaredHosts, dataUrl, whenServed, system }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -47,6 +48,7 @@ export function createStatePorts ({ store, root, declared, describe, domains, de
       const { protocol, port } = new URL(url)
       return `${protocol}//${projectId.toLowerCase()}.${root().baseDomain}${port === '' ? '' : `:${port}`}`
     },
+    whenServed,
     authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
     domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts },

@@ -35,6 +35,7 @@ async function answer (question: Question): Promise<unknown> {
   if (question === 'reload') return await node.reload()
   if (question === 'describe') return await node.describe()
   if (question === 'status') return statusOf(node)
+  if (typeof question === 'object') return await node.whenServed(question.served)
   return await node.metrics.toJSON()
 }
 

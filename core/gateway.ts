@@ -39,6 +39,8 @@ export interface GatewayOptions {
   readonly operatorToken?: string | null
   /** What is known of who calls each project; null = there is no store. */
   readonly directory?: { forProject (projectId: string): Directory } | null
+  /** Counts what keys are used for; null = nothing is kept of it. */
+  readonly usage?: { count (projectId: string, credentialId: string, status: number): void } | null
   /** The address of a started `builtin:` upstream. */
   readonly builtinUrl?: (name: string) => string
   /** Resolves the names of targets that tenants name; left out, the system's resolver does. */
@@ -210,9 +212,12 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   private finished (exchange: Exchange): void {
     this.ended()
     const { outcome, request, compiled } = exchange
-    const { metrics, accessLog } = this.options
+    const { metrics, accessLog, usage = null } = this.options
     compiled.stats.observe(outcome.status, outcome.durationMs, outcome.upstreamMs, outcome.bytesIn, outcome.bytesOut)
     if (outcome.errorCode !== null) metrics.refused(outcome.errorCode as Refusal['code'])
+    const { projectName } = compiled
+    const credential = projectName === null || usage === null ? undefined : exchange.get('credential')
+    if (projectName !== null && credential?.kind === 'api_key') usage?.count(projectName, credential.id, outcome.status)
     if (accessLog === null || compiled.accessLog === false) return
     accessLog.record({
       time: this.clock.now(),

@@ -4,7 +4,7 @@ import { openDocumentStore } from './document-store.js'
 import { keyOfLine, readBackup, verifyBackup, writeBackup, type BackupLine, type RecordLine } from './backup-format.js'
 import { migrate, migrationStatus } from './migrate.js'
 import { LOCAL_ACCOUNT, type Records } from './records.js'
-import type { UsageDay } from './store.js'
+import type { TenantUsageDay } from './store.js'
 import { BackupError, StoreTooNewError } from './store-errors.js'
 import { uniqueEntries } from './unique-fields.js'
 
@@ -135,14 +135,9 @@ async function * batches (lines: AsyncIterable<{ readonly line: BackupLine, read
 
 /** Adds the usage that is among these lines; gives how much there is. */
 async function addUsage (engine: DocumentEngine, lines: readonly BackupLine[]): Promise<number> {
-  const days = new Map<string, UsageDay[]>()
-  for (const line of lines) if ('usage' in line) days.set(line.customer_id, [...days.get(line.customer_id) ?? [], line.usage])
-  let added = 0
-  for (const [customerId, counts] of days) {
-    await engine.addUsage(customerId, counts)
-    added += counts.length
-  }
-  return added
+  const days = lines.flatMap((line): TenantUsageDay[] => 'usage' in line ? [{ ...line.usage, customer_id: line.customer_id }] : [])
+  if (days.length > 0) await engine.addUsage(days)
+  return days.length
 }
 
 function documentOf ({ collection, id, customer_id: customerId, rev, record }: RecordLine): CollectedDocument {

@@ -1,5 +1,5 @@
 import type { CollectionName } from './records.js'
-import type { Condition, UsageDay } from './store.js'
+import type { Condition, TenantUsageDay, UsageDay } from './store.js'
 import type { Refusal, StoredDocument, Write } from './stored-document.js'
 
 export type { Refusal, StoredDocument, Write }
@@ -53,8 +53,10 @@ export interface DocumentEngine {
   latestSeq (): Promise<number>
   changesSince (seq: number, limit: number): Promise<ChangedDocument[]>
   onChange (callback: () => void): () => void
-  addUsage (customerId: string, counts: readonly UsageDay[]): Promise<void>
+  addUsage (counts: readonly TenantUsageDay[]): Promise<void>
   usageDays (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+  /** The newest `last_used_at` of each of these keys, where there is one: pairs of key and time. */
+  lastUses (customerId: string, credentialIds: readonly string[]): Promise<[string, string][]>
   /** Removes all that is counted for a tenant. */
   removeUsage (customerId: string): Promise<void>
   takeLease (name: string, holder: string, nowMs: number, ttlMs: number): Promise<{ readonly holder: string, readonly expiresAt: number } | null>

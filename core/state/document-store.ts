@@ -3,7 +3,7 @@ import type { DocumentEngine, Refusal, StoredDocument, Write } from './document-
 import { findOf } from './find-of.js'
 import { isPlainId, plainRecord } from './record-values.js'
 import { ID_FIELDS, type CollectionName, type RecordBase, type Records } from './records.js'
-import type { Change, Collection, NewRecord, OpenStore, PlannedWrite, Query, Store, SystemStore } from './store.js'
+import type { Change, Collection, NewRecord, OpenStore, PlannedWrite, Query, Store, SystemStore, TenantUsageDay } from './store.js'
 import { DuplicateError, InvalidValueError, StaleRevisionError } from './store-errors.js'
 import { fieldOfEntry, uniqueEntries } from './unique-fields.js'
 import { makeWrite } from './write-in-turn.js'
@@ -20,15 +20,13 @@ export function openDocumentStore (engine: DocumentEngine, now: () => number = D
   const store: Store = {
     ...collections,
     usage: {
-      async add (customerId, counts) {
-        for (const { project_id: project, credential_id: credential, day } of counts) {
-          for (const id of [customerId, project, credential, day]) if (!isPlainId(id)) throw new InvalidValueError('usage', [], 'has something that is no id')
-        }
-        return engine.addUsage(customerId, counts)
-      },
+      add: (customerId, counts) => addUsage(engine, counts.map((count) => ({ ...count, customer_id: customerId }))),
       async days (customerId, of, fromDay, toDay) {
         const ids = [customerId, fromDay, toDay, ...Object.values(of).filter((id) => id !== undefined)]
         return ids.every(isPlainId) ? engine.usageDays(customerId, of, fromDay, toDay) : []
+      },
+      async lastUses (customerId, credentialIds) {
+        return new Map(isPlainId(customerId) ? await engine.lastUses(customerId, credentialIds.filter(isPlainId)) : [])
       },
       async removeAll (customerId) {
         if (isPlainId(customerId)) await engine.removeUsage(customerId)
@@ -36,6 +34,13 @@ export function openDocumentStore (engine: DocumentEngine, now: () => number = D
     }
   }
   return { engine: engine.name, store, system: createSystemStore(engine, now), audit: createAuditTrail(engine, now), close: () => engine.close() }
+}
+
+async function addUsage (engine: DocumentEngine, counts: readonly TenantUsageDay[]): Promise<void> {
+  for (const { customer_id: customer, project_id: project, credential_id: credential, day } of counts) {
+    for (const id of [customer, project, credential, day]) if (!isPlainId(id)) throw new InvalidValueError('usage', [], 'has something that is no id')
+  }
+  await engine.addUsage(counts)
 }
 
 function createCollection<C extends CollectionName> (engine: DocumentEngine, name: C, now: () => number): Collection<Records[C]> {
@@ -134,6 +139,7 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
     onChange: (callback) => engine.onChange(callback),
     credentialsByPrefix: (prefix) => byPrefix('credentials', prefix),
     tokensByPrefix: (prefix) => byPrefix('admin_tokens', prefix),
+    addUsage: (counts) => addUsage(engine, counts),
     takeLease: (name, holder, ttlMs) => engine.takeLease(name, holder, now(), ttlMs),
     releaseLease: (name, holder) => engine.releaseLease(name, holder),
     getMeta: (key) => engine.getMeta(key),

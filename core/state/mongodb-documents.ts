@@ -41,7 +41,7 @@ export const RECORD_INDEXES = [
 ] as const
 
 /** Indexes of the usage, by name. */
-export const USAGE_INDEXES = [{ key: { customer_id: 1, day: 1 }, name: 'day' }] as const
+export const USAGE_INDEXES = [{ key: { customer_id: 1, day: 1 }, name: 'day' }, { key: { customer_id: 1, credential_id: 1, day: 1 }, name: 'credential' }] as const
 
 const PLAIN_WORD = /^[a-z][a-z0-9_]*$/
 

@@ -1,11 +1,11 @@
 import type { DocumentEngine } from './document-engine.js'
 import { createChangeSignal, pause } from './mongodb-changes.js'
 import { MAJORITY, openMongoConnection, SEQUENCE_ID, type MongoConnection, type MongoCollections, type MongoOptions } from './mongodb-connection.js'
-import { duplicatesOf, isDuplicate, isUnsupported } from './mongodb-errors.js'
+import { isDuplicate, isUnsupported } from './mongodb-errors.js'
 import { createFeed, createRecords } from './mongodb-records.js'
 import { createChangeSequence, type SequenceDocument } from './mongodb-sequence.js'
 import { StoreUnavailableError } from './store-errors.js'
-import type { UsageDay } from './store.js'
+import { mongoUsage } from './mongodb-usage.js'
 
 export type { MongoOptions } from './mongodb-connection.js'
 
@@ -13,7 +13,6 @@ export type { MongoOptions } from './mongodb-connection.js'
 const SETTLE_MS = 150
 // A server answers when there is a change or `maxAwaitTimeMS` is over; one that answers at once is asked no more often than this.
 const LEAST_WAIT_MS = 20
-const DAYS_REMOVED_AT_ONCE = 1_000
 
 /**
  * Opens a store in MongoDB 4.4 or later, which other nodes may have open too; collections and indexes are made where they are missing. Rejects with
@@ -33,7 +32,7 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
     name: 'mongodb',
     ...createRecords(connection, sequence, changes),
     ...createFeed(connection, sequence),
-    ...createUsage(connection),
+    ...mongoUsage(connection),
     ...createLeasesAndSettings(connection),
     onChange: changes.onChange,
     ping: () => connection.ping(),
@@ -91,48 +90,6 @@ async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: n
   } finally {
     signal.removeEventListener('abort', end)
     end()
-  }
-}
-
-function createUsage ({ collections: { usage: days }, bounded, timeoutMs, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays' | 'removeUsage'> {
-  const add = async (customerId: string, counts: readonly UsageDay[], inTime: () => void): Promise<void> => {
-    try {
-      await days.bulkWrite(counts.map(({ project_id, credential_id, day, requests, errors }) => ({
-        updateOne: {
-          filter: { _id: JSON.stringify([customerId, project_id, credential_id, day]) },
-          update: { $inc: { requests, errors }, $setOnInsert: { customer_id: customerId, project_id, credential_id, day } },
-          upsert: true
-        }
-      })), { ordered: false })
-    } catch (error) {
-      // Two nodes began the same day at once: the slower one adds to it now.
-      const again = duplicatesOf(error)
-      if (again === null) throw error
-      inTime()
-      await add(customerId, counts.filter((_, index) => again.includes(index)), inTime)
-    }
-  }
-  return {
-    addUsage: (customerId, counts) => counts.length === 0 ? Promise.resolve() : bounded((inTime) => add(customerId, counts, inTime)),
-    usageDays: (customerId, { credentialId, projectId }, fromDay, toDay) => bounded(async () => {
-      const found = await days.find({
-        customer_id: { $eq: customerId },
-        day: { $gte: fromDay, $lte: toDay },
-        ...(credentialId === undefined ? {} : { credential_id: { $eq: credentialId } }),
-        ...(projectId === undefined ? {} : { project_id: { $eq: projectId } })
-      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportsFrom }).toArray()
-      return found.map(({ project_id, credential_id, day, requests, errors }) => ({ project_id, credential_id, day, requests, errors }))
-    }),
-    async removeUsage (customerId) {
-      for (;;) {
-        const removed = await bounded(async () => {
-          const some = await days.find({ customer_id: { $eq: customerId } }, { limit: DAYS_REMOVED_AT_ONCE, projection: { _id: 1 }, maxTimeMS: timeoutMs }).toArray()
-          if (some.length > 0) await days.deleteMany({ _id: { $in: some.map(({ _id }) => _id) } })
-          return some.length
-        })
-        if (removed < DAYS_REMOVED_AT_ONCE) return
-      }
-    }
   }
 }
 

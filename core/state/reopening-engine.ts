@@ -73,6 +73,7 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     },
     addUsage: async (...args) => { await (await ready()).addUsage(...args) },
     usageDays: async (...args) => await (await ready()).usageDays(...args),
+    lastUses: async (...args) => await (await ready()).lastUses(...args),
     removeUsage: async (...args) => { await (await ready()).removeUsage(...args) },
     takeLease: async (...args) => await (await ready()).takeLease(...args),
     releaseLease: async (...args) => { await (await ready()).releaseLease(...args) },

@@ -6,7 +6,7 @@ import type { CollectionName } from './records.js'
 import { openSqliteConnection, type SqliteConnection } from './sqlite-connection.js'
 import { containsText, findSql, whereSql } from './sqlite-find.js'
 import { layOut } from './sqlite-layout.js'
-import type { UsageDay } from './store.js'
+import { sqliteUsage } from './sqlite-usage.js'
 import { StoreUnavailableError } from './store-errors.js'
 
 /** Where the embedded store is, and how it is followed. */
@@ -34,7 +34,6 @@ interface Row {
 const DOCUMENT = 'id, customer_id, rev, doc'
 // Removing a key, with its indexes, takes 130 microseconds: other calls wait no longer than for a few writes.
 const REMOVED_AT_ONCE = 100
-const DAYS_REMOVED_AT_ONCE = 1_000
 const NEXT_SEQ = '(SELECT coalesce(max(seq), 0) + 1 FROM docs)'
 
 /**
@@ -49,7 +48,7 @@ export async function openSqliteEngine ({ path, pollMs = 100, create = true, lim
   return {
     name: 'embedded',
     ...documents(connection, changes.tell),
-    ...usage(connection),
+    ...sqliteUsage(connection),
     ...leasesAndMeta(connection),
     onChange: changes.onChange,
     ping: () => connection.read(() => {
@@ -187,27 +186,6 @@ function documentOf ({ id, customer_id: customerId, rev, doc }: Row): KeptDocume
 
 function textOf (record: StoredDocument['record']): string | null {
   return record === null ? null : JSON.stringify(record)
-}
-
-function usage (connection: SqliteConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays' | 'removeUsage'> {
-  return {
-    addUsage: (customerId, counts) => connection.write(() => {
-      for (const { project_id: project, credential_id: credential, day, requests, errors } of counts) {
-        connection.run(`INSERT INTO usage (customer_id, project_id, credential_id, day, requests, errors) VALUES (?, ?, ?, ?, ?, ?)
-          ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, errors = errors + excluded.errors`, customerId, project, credential, day, requests, errors)
-      }
-    }),
-    usageDays: (customerId, { credentialId, projectId }, fromDay, toDay) => connection.read(() => {
-      const of = [...(credentialId === undefined ? [] : [['credential_id', credentialId] as const]), ...(projectId === undefined ? [] : [['project_id', projectId] as const])]
-      const rows = connection.rows<UsageDay>(`SELECT project_id, credential_id, day, requests, errors FROM usage
-        WHERE customer_id = ? AND day BETWEEN ? AND ?${of.map(([field]) => ` AND ${field} = ?`).join('')} ORDER BY day, project_id, credential_id`, customerId, fromDay, toDay, ...of.map(([, id]) => id))
-      return rows.map((row) => ({ ...row }))
-    }),
-    async removeUsage (customerId) {
-      const some = 'SELECT project_id, credential_id, day FROM usage WHERE customer_id = ? LIMIT ?'
-      while (await connection.write(() => connection.run(`DELETE FROM usage WHERE customer_id = ? AND (project_id, credential_id, day) IN (${some})`, customerId, customerId, DAYS_REMOVED_AT_ONCE)) === DAYS_REMOVED_AT_ONCE) await nextTurn()
-    }
-  }
 }
 
 function leasesAndMeta (connection: SqliteConnection): Pick<DocumentEngine, 'takeLease' | 'releaseLease' | 'getMeta' | 'setMeta' | 'removeMeta'> {

@@ -42,6 +42,8 @@ const STEPS: readonly string[] = [`
   CREATE INDEX docs_consumer_name ON docs (collection, customer_id, doc ->> '$.name', id) WHERE collection = 'consumers' AND doc IS NOT NULL;
 `, `
   CREATE INDEX docs_version_project ON docs (collection, doc -> '$.project_id', customer_id, id) WHERE collection = 'config_versions' AND doc IS NOT NULL;
+`, `
+  ALTER TABLE usage ADD COLUMN last_used_at TEXT;
 `]
 
 /** Brings the tables up to what this version knows, within the caller's transaction. Throws StoreTooNewError for tables of a newer version. */

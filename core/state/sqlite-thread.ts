@@ -54,6 +54,7 @@ class EngineThread {
       changesSince: remote('changesSince'),
       addUsage: remote('addUsage'),
       usageDays: remote('usageDays'),
+      lastUses: remote('lastUses'),
       removeUsage: remote('removeUsage'),
       takeLease: remote('takeLease'),
       releaseLease: remote('releaseLease'),

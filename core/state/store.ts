@@ -82,15 +82,25 @@ export interface UsageDay {
   /** `2026-11-26` */
   readonly day: string
   readonly requests: number
+  /** Those of them that were answered with a status from 400 on. */
   readonly errors: number
+  /** When it was last used on that day; left out = that is not known. */
+  readonly last_used_at?: string
+}
+
+/** What a key of some tenant was used for in one day. */
+export interface TenantUsageDay extends UsageDay {
+  readonly customer_id: string
 }
 
 /** Counts of use, by key and day. */
 export interface UsageStore {
-  /** Adds to what is counted; days and keys that are new begin at 0. */
+  /** Adds to what is counted; days and keys that are new begin at 0. Of two last uses the later one stays. */
   add (customerId: string, counts: readonly UsageDay[]): Promise<void>
   /** From the first to the last day, both included; days without use are left out. */
   days (customerId: string, of: { readonly credentialId?: string, readonly projectId?: string }, fromDay: string, toDay: string): Promise<UsageDay[]>
+  /** When each of these keys was last used; those that never were are left out. */
+  lastUses (customerId: string, credentialIds: readonly string[]): Promise<ReadonlyMap<string, string>>
   /** Removes all that is counted for the tenant. */
   removeAll (customerId: string): Promise<void>
 }
@@ -137,6 +147,8 @@ export interface SystemStore {
   /** The credentials that begin with this prefix: those that may be the key that was shown. */
   credentialsByPrefix (prefix: string): Promise<readonly Records['credentials'][]>
   tokensByPrefix (prefix: string): Promise<readonly Records['admin_tokens'][]>
+  /** As `UsageStore.add`, for several tenants at once. */
+  addUsage (counts: readonly TenantUsageDay[]): Promise<void>
   /** Takes or prolongs a lease for `ttlMs`; null = somebody else has it. */
   takeLease (name: string, holder: string, ttlMs: number): Promise<Lease | null>
   releaseLease (name: string, holder: string): Promise<void>

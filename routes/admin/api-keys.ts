@@ -6,6 +6,7 @@ import { bothWrites } from './both-writes.js'
 import { bulkOperation } from './bulk.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
+import { lastUses } from './last-uses.js'
 import { LIMITS } from './plans.js'
 import { bodySchema, CUSTOMER_ID, NAME, NO_FIELDS, newId, resourceOperations, showRecord, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
 import type { StatePorts } from './state-ports.js'
@@ -38,9 +39,10 @@ const KEYS: Resource<'credentials'> = {
   defaults: { name: null, plan_id: null, limits: null, allowed_networks: [], require_signature: false },
   list: {
     filters: { customer_id: 'text', project_id: 'text', consumer_id: 'text', plan_id: 'text', status: ['active', 'revoked'], prefix: 'text', require_signature: 'boolean' },
-    sorts: ['credential_id', 'created_at', 'updated_at', 'name', 'expires_at', 'last_used_at', 'status'], search: 'name'
+    sorts: ['credential_id', 'created_at', 'updated_at', 'name', 'expires_at', 'status'], search: 'name'
   },
   permissions: { read: 'api-keys:read', create: 'api-keys:write', update: 'api-keys:write', remove: 'api-keys:write' },
+  beside: ({ state }, keys) => lastUses(state, keys, 'credential_id'),
   async check ({ reach }, customerId, next) {
     if (typeof next.plan_id === 'string') await reach.refer('plans', customerId, next.plan_id, '/plan_id')
     return typeof next.expires_at === 'string' ? { ...next, expires_at: new Date(next.expires_at).toISOString() } : next
@@ -66,7 +68,7 @@ const create = defineOperation({
 const revoke = defineOperation({
   id: 'api-keys.revoke', method: 'POST', url: `${PATHS.one}/revoke`, summary: 'Revokes an API key: it is dead at once, for good', permission: 'api-keys:write', body: NO_FIELDS, answer: SHOWN_KEY, status: 200,
   errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
-  run: async (call) => shown(await revoked(call))
+  run: async (call) => await shown(call, await revoked(call))
 })
 
 const remove = defineOperation({
@@ -111,7 +113,8 @@ const regenerate = defineOperation({
   async run (call) {
     const before = await usable(call)
     const made = makeSecrets(call.state, before.customer_id)
-    return { ...shown(await replaced(call, before, { ...before, ...made.kept })), body: { ...showRecord(SHOWN_KEY, { ...before, ...made.kept }), ...made.once } }
+    const result = await shown(call, await replaced(call, before, { ...before, ...made.kept }))
+    return { ...result, body: { ...result.body, ...made.once } }
   }
 })
 
@@ -187,6 +190,12 @@ async function replaced ({ change, state }: AnyCall, before: Credential, next: C
   return await change({ customerId: before.customer_id, targetId: before.credential_id, before, after: next }, state.open.store.credentials.planReplace(before.customer_id, next))
 }
 
-function shown (key: Credential): Result {
-  return { status: 200, body: showRecord(SHOWN_KEY, key), rev: key.rev }
+async function shown ({ state }: AnyCall, key: Credential): Promise<Result> {
+  return { status: 200, body: (await showKeys(state, [key]))[0] ?? null, rev: key.rev }
+}
+
+/** Keys as they are shown, with the time of their last use. */
+export async function showKeys (state: StatePorts, keys: readonly Credential[]): Promise<Record<string, unknown>[]> {
+  const uses = await lastUses(state, keys, 'credential_id')
+  return keys.map((key, index) => ({ ...showRecord(SHOWN_KEY, key), ...uses[index] }))
 }

@@ -2,7 +2,7 @@ import { Type } from 'typebox'
 import { everyRecord } from './every-record.js'
 import { defineOperation, type Operation } from './operation.js'
 import { NAME, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
-import { SHOWN_KEY } from './api-keys.js'
+import { SHOWN_KEY, showKeys } from './api-keys.js'
 
 // What stands in a store of documents has keys without dots and dollars, and is as deep as one can see.
 const METADATA = Type.Record(Type.String({ pattern: '^[A-Za-z_][A-Za-z0-9_-]{0,63}$' }), Type.Union([Type.String({ maxLength: 1000 }), Type.Number(), Type.Boolean(), Type.Null()]), { maxProperties: 50, additionalProperties: false })
@@ -41,7 +41,7 @@ export const CONSUMER_OPERATIONS: readonly Operation[] = [
       const subscriptions = await everyRecord(store.subscriptions, 'subscription_id', consumer.customer_id, of)
       const usage = []
       for (const { credential_id: credentialId } of keys) usage.push(...await store.usage.days(consumer.customer_id, { credentialId }, '0000-01-01', '9999-12-31'))
-      return { status: 200, body: { consumer: showRecord(SHOWN_CONSUMER, consumer), api_keys: keys.map((key) => showRecord(SHOWN_KEY, key)), subscriptions, usage } }
+      return { status: 200, body: { consumer: showRecord(SHOWN_CONSUMER, consumer), api_keys: await showKeys(call.state, keys), subscriptions, usage } }
     }
   })
 ]

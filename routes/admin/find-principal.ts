@@ -7,6 +7,10 @@ import type { StatePorts } from './state-ports.js'
 // Enough for a burst with one token; a revoked one is dead within the second.
 const REMEMBERED_MS = 500
 const MOST_REMEMBERED = 1_000
+// A token that works on and on costs a write in this time, and its last use is told as exactly.
+const USE_TOLD_MS = 60_000
+/** What stands for the admin API where usage names a project: no project of the store is called so. */
+const ADMIN_API = '_admin'
 
 /**
  * Finds who a personal token is of: it has to be active, of an account and a person that are, and not past its end. What was found is remembered
@@ -14,6 +18,16 @@ const MOST_REMEMBERED = 1_000
  */
 export function createFindPrincipal (state: StatePorts): FindPrincipal {
   const remembered = new Map<string, { until: number, found: Promise<Principal | null> }>()
+  const told = new Map<string, number>()
+  const tellUse = ({ customer_id, token_id: id }: AdminToken): void => {
+    const at = state.now()
+    if (at - (told.get(id) ?? -Infinity) < USE_TOLD_MS) return
+    if (told.size >= MOST_REMEMBERED) told.clear()
+    told.set(id, at)
+    const time = new Date(at).toISOString()
+    // Nobody waits for it: a store that is gone just then does not tell of this use.
+    state.open.system.addUsage([{ customer_id, project_id: ADMIN_API, credential_id: id, day: time.slice(0, 10), requests: 0, errors: 0, last_used_at: time }]).catch(() => { told.delete(id) })
+  }
   const look = async (text: string, prefix: string): Promise<Principal | null> => {
     const { system, store } = state.open
     const token = (await system.tokensByPrefix(prefix)).find(({ digest, pepper_id: pepperId }) => state.keys.matches(text, digest, pepperId))
@@ -21,6 +35,7 @@ export function createFindPrincipal (state: StatePorts): FindPrincipal {
     const { customer_id: customerId } = token
     if (customerId !== OPERATORS_ACCOUNT && (await store.accounts.get(customerId, customerId))?.status !== 'active') return null
     if (token.user_id !== null && (await store.users.get(customerId, token.user_id))?.status !== 'active') return null
+    tellUse(token)
     return principalOf(token)
   }
   return (text) => {

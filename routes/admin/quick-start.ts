@@ -16,6 +16,8 @@ export const QUICK_START_OPERATIONS: readonly Operation[] = [
       const projectId = project.project_id as string
       const { body } = await createKey(call, project.customer_id as string, { project_id: projectId, name: 'default' })
       const { api_key: apiKey, secret, ...key } = body as Record<string, unknown>
+      // The line of curl that is shown works at once.
+      await call.state.whenServed(projectId)
       const url = project.url as string | null
       const curl = url === null ? null : `curl -H 'X-API-Key: ${String(apiKey)}' ${url}/`
       return { status: 201, body: { project, key, api_key: apiKey, secret, url, curl }, rev, location: `/admin/projects/${projectId}` }

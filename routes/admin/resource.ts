@@ -3,7 +3,7 @@ import type { RecordBase, Records } from '../../core/state/records.js'
 import type { Collection, PlannedWrite, Query } from '../../core/state/store.js'
 import { checkIfMatch } from './entity-tag.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
-import { defineOperation, type Call, type Operation, type PlannedChange, type Result } from './operation.js'
+import { defineOperation, type AnyCall, type Call, type Operation, type PlannedChange, type Result } from './operation.js'
 import type { TenantCollection } from './reach.js'
 import type { Permission } from './roles.js'
 import type { StatePorts } from './state-ports.js'
@@ -37,6 +37,8 @@ export interface Resource<C extends TenantCollection> {
   check? (call: Call, customerId: string, next: Fields, before: Records[C] | null): Promise<Fields>
   /** A write of the record with the writes that go with it. */
   around? (call: Call, before: Records[C] | null, write: PlannedWrite<Records[C]>): Promise<PlannedWrite<Records[C]>>
+  /** Fields that are shown of records and kept elsewhere: for each record its own. */
+  beside? (call: AnyCall, records: readonly Records[C][]): Promise<readonly Fields[]>
   /** What the audit trail may have of a record, where that is not all of it. */
   trail? (call: Call, record: Records[C]): Promise<object>
   /** Rejects with GatewayError where a record must stay; removes what goes with it. */
@@ -73,8 +75,9 @@ export function collectionOf<C extends TenantCollection> ({ open }: StatePorts, 
 
 /** Reads a page of a collection as a request asks for it. */
 export async function listOf<C extends TenantCollection> (
-  { reach, query, url }: Call, { collection, idField, shown, list }: Pick<Resource<C>, 'collection' | 'idField' | 'shown' | 'list'>, more: Fields = {}, show = (record: Records[C]): Record<string, unknown> => showRecord(shown, record)
+  call: Call, { collection, idField, shown, list, beside }: Pick<Resource<C>, 'collection' | 'idField' | 'shown' | 'list' | 'beside'>, more: Fields = {}, show = (record: Records[C]): Record<string, unknown> => showRecord(shown, record)
 ): Promise<Result> {
+  const { reach, query, url } = call
   const asked = readListRequest(query, list, idField, Object.keys(shown.properties as object))
   const wanted = { ...asked.query, filter: { ...asked.query.filter, ...more } } as unknown as Query<Records[C]>
   const { [idField]: cursor, ...uncut } = wanted.filter as Fields
@@ -87,17 +90,19 @@ export async function listOf<C extends TenantCollection> (
   // What ends within the first page, or a later one that is not empty, is counted by that.
   const ends = found.length < limit && (found.length > 0 || offset === 0) && !(byCursor && cursor !== undefined)
   const total = ends ? offset + found.length : await reach.count(collection, (byCursor ? uncut : wanted.filter) as never)
-  return { status: 200, body: { ...listAnswer(records.map((record) => show(record)), { total, beyond: found.length }, asked, url, idField) } }
+  const others = await beside?.(call, records)
+  return { status: 200, body: { ...listAnswer(records.map((record, index) => ({ ...show(record), ...others?.[index] })), { total, beyond: found.length }, asked, url, idField) } }
 }
 
 /** The operations of a resource. */
 export function resourceOperations<C extends TenantCollection> (resource: Resource<C>): { list: Operation, create: Operation, get: Operation, replace: Operation, patch: Operation, remove: Operation } {
   const { collection, path, name, noun, idField, idPrefix, shown, writable, needed, defaults, permissions } = resource
   const one = `${path}/:id`
-  const shownResult = (record: Records[C], status: 200 | 201): Result => {
+  const shownResult = async (call: Call, record: Records[C], status: 200 | 201): Promise<Result> => {
     const { rev } = record as RecordBase
     const id = (record as unknown as Record<string, string>)[idField]
-    return { status, body: showRecord(shown, record), rev, ...status === 201 ? { location: `${path}/${id}` } : {} }
+    const [others] = await resource.beside?.(call, [record]) ?? []
+    return { status, body: { ...showRecord(shown, record), ...others }, rev, ...status === 201 ? { location: `${path}/${id}` } : {} }
   }
   const checked = async (call: Call, customerId: string, next: Fields, before: Records[C] | null): Promise<Fields> => await resource.check?.(call, customerId, next, before) ?? next
   const show = (call: Call): Pick<PlannedChange, 'show'> => resource.trail === undefined ? {} : { show: async (record) => await resource.trail?.(call, record as Records[C]) ?? record }
@@ -108,7 +113,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
     checkIfMatch(call.ifMatch, rev)
     const next = { ...before, ...await checked(call, customerId, nextOf(before), before) } as Records[C]
     const plan = collectionOf(call.state, collection).planReplace(customerId, next)
-    return shownResult(await call.change({ customerId, targetId: call.params.id ?? '', before, after: next, ...show(call) }, await around(call, before, plan)), 200)
+    return await shownResult(call, await call.change({ customerId, targetId: call.params.id ?? '', before, after: next, ...show(call) }, await around(call, before, plan)), 200)
   }
   return {
     list: defineOperation({
@@ -124,12 +129,12 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
         const record = { [idField]: newId(call.state, idPrefix), ...await checked(call, customerId, { ...defaults, ...body }, null) } as unknown as Records[C]
         const targetId = (record as unknown as Record<string, string>)[idField] ?? null
         const plan = collectionOf(call.state, collection).planInsert(customerId, record)
-        return shownResult(await call.change({ customerId, targetId, before: null, after: record, ...show(call) }, await around(call, null, plan)), 201)
+        return await shownResult(call, await call.change({ customerId, targetId, before: null, after: record, ...show(call) }, await around(call, null, plan)), 201)
       }
     }),
     get: defineOperation({
       id: `${name}.get`, method: 'GET', url: one, summary: `Shows ${noun}`, permission: permissions.read, answer: shown, status: 200, errors: ['NOT_FOUND'],
-      run: async (call) => shownResult(await call.reach.get(collection, call.params.id ?? ''), 200)
+      run: async (call) => await shownResult(call, await call.reach.get(collection, call.params.id ?? ''), 200)
     }),
     replace: defineOperation({
       id: `${name}.replace`, method: 'PUT', url: one, summary: `Replaces what can be written of ${noun}`, permission: permissions.update, body: bodySchema(writable, needed), answer: shown, status: 200,

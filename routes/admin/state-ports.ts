@@ -92,6 +92,8 @@ export interface StatePorts {
   randomId (length: number): string
   /** Where a project is reached, without a slash at the end; null = under no address that is known. */
   projectUrl (projectId: string): string | null
+  /** Resolves once every process of this node serves the project, or after a second. */
+  whenServed (projectId: string): Promise<void>
   /** The ways to authenticate whose plugins are there. */
   readonly authTypes: readonly ('api_key' | 'oauth' | 'none')[]
   /** What speaks against a tenant's target (it may lead inside), as one sentence, or null. Operators' targets are not asked about. */

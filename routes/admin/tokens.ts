@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import type { AdminToken, Role } from '../../core/state/records.js'
 import { checkIfMatch } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
+import { lastUses } from './last-uses.js'
 import { CUSTOMER_ID, NAME, newId, NO_FIELDS, resourceOperations, showRecord, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
 import { refuseAbove, type Principal } from './roles.js'
@@ -30,6 +31,7 @@ const TOKENS: Resource<'admin_tokens'> = {
     sorts: ['token_id', 'created_at', 'updated_at', 'name', 'expires_at'], search: 'name'
   },
   permissions: { read: 'tokens:read', create: 'tokens:write', update: 'tokens:write', remove: 'tokens:write' },
+  beside: ({ state }, tokens) => lastUses(state, tokens, 'token_id'),
   async check ({ principal }, _customerId, next, before) {
     if (before !== null) refuseAbove(principal, before.role)
     return next
@@ -69,7 +71,8 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
     id: 'tokens.revoke', method: 'POST', url: `${TOKENS.path}/:id/revoke`, summary: 'Revokes a token, for good', permission: 'tokens:write', body: NO_FIELDS, answer: SHOWN_TOKEN, status: 200, errors: ['NOT_FOUND', 'PRECONDITION_FAILED'],
     async run (call) {
       const made = await revoked(call)
-      return { status: 200, body: showRecord(SHOWN_TOKEN, made), rev: made.rev }
+      const [used] = await lastUses(call.state, [made], 'token_id')
+      return { status: 200, body: { ...showRecord(SHOWN_TOKEN, made), ...used }, rev: made.rev }
     }
   }),
   defineOperation({

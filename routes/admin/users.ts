@@ -3,6 +3,7 @@ import type { User } from '../../core/state/records.js'
 import { bulkOperation } from './bulk.js'
 import { changeFields } from './change-fields.js'
 import { everyRecord } from './every-record.js'
+import { lastUses } from './last-uses.js'
 import { defineOperation, type AnyCall, type Call, type Operation } from './operation.js'
 import { keepAnOwner, refuseHigherUser } from './owners.js'
 import { NAME, NO_FIELDS, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
@@ -77,8 +78,9 @@ export const USER_OPERATIONS: readonly Operation[] = [
       const of = { user_id: { eq: user.user_id } }
       const memberships = await everyRecord(store.memberships, 'membership_id', user.customer_id, of)
       const tokens = await everyRecord(store.admin_tokens, 'token_id', user.customer_id, of)
+      const uses = await lastUses(call.state, tokens, 'token_id')
       return { status: 200, body: {
-        user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one) => showRecord(SHOWN_TOKEN, one))
+        user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one, index) => ({ ...showRecord(SHOWN_TOKEN, one), ...uses[index] }))
       } }
     }
   })

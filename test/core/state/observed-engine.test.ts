@@ -22,6 +22,7 @@ test('observed engine: every call is told once, with its collection, outcome and
   await store.consumers.remove('acme', 'c1')
   await store.usage.add('acme', [])
   await store.usage.days('acme', {}, '2026-01-01', '2026-01-02')
+  await store.usage.lastUses('acme', ['k1'])
   await system.latestSeq()
   await system.changesSince(0, 5)
   await system.takeLease('job', 'me', 5)
@@ -34,7 +35,7 @@ test('observed engine: every call is told once, with its collection, outcome and
   engine.gone = true
   await t.rejects(store.plans.get('acme', 'p1'), { name: 'StoreUnavailableError' })
   t.same(calls.map(({ operation, collection, outcome }) => `${operation} ${collection} ${outcome}`), [
-    'insert consumers ok', 'replace consumers ok', 'find consumers ok', 'count consumers ok', 'get consumers ok', 'remove consumers ok', 'addUsage usage ok', 'usageDays usage ok',
+    'insert consumers ok', 'replace consumers ok', 'find consumers ok', 'count consumers ok', 'get consumers ok', 'remove consumers ok', 'addUsage usage ok', 'usageDays usage ok', 'lastUses usage ok',
     'latestSeq null ok', 'changesSince null ok', 'takeLease leases ok', 'releaseLease leases ok', 'setMeta settings ok', 'getMeta settings ok', 'removeMeta settings ok', 'ping null ok',
     'readAll plans ok', 'get plans unavailable'
   ])

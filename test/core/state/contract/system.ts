@@ -132,6 +132,19 @@ export function counts (contract: Register): void {
     t.equal((await usage.days('acme', {}, '2026-11-25', '2026-11-27')).reduce((sum, { requests }) => sum + requests, 0), 125)
     t.same(await usage.days('acme', {}, '2026-11-28', '2026-11-30'), [])
   })
+
+  contract('the last use of a key is the latest that anybody told, of its own tenant', async (t, open) => {
+    const { store: { usage }, system } = await open()
+    const at = (time: string, credentialId = 'k1') => ({ project_id: 'shop', credential_id: credentialId, day: time.slice(0, 10), requests: 1, errors: 0, last_used_at: time })
+    t.same([...await usage.lastUses('acme', ['k1'])], [])
+    await system.addUsage([{ ...at('2026-11-25T10:00:00.000Z'), customer_id: 'acme' }, { ...at('2026-12-31T10:00:00.000Z'), customer_id: 'other' }, { ...at('2026-11-20T10:00:00.000Z', 'k2'), customer_id: 'acme' }])
+    await usage.add('acme', [at('2026-11-25T09:00:00.000Z'), { project_id: 'shop', credential_id: 'k3', day: '2026-11-25', requests: 1, errors: 0 }])
+    t.same([...await usage.lastUses('acme', ['k1', 'k2', 'k3', 'k4', 'a\0b'])].sort(), [['k1', '2026-11-25T10:00:00.000Z'], ['k2', '2026-11-20T10:00:00.000Z']], 'an earlier one takes nothing back')
+    await usage.add('acme', [{ project_id: 'shop', credential_id: 'k1', day: '2026-11-25', requests: 1, errors: 1 }, at('2026-11-26T00:00:00.001Z')])
+    t.same([...await usage.lastUses('acme', ['k1'])], [['k1', '2026-11-26T00:00:00.001Z']])
+    t.same(await usage.days('acme', { credentialId: 'k1' }, '2026-11-25', '2026-11-25'), [{ project_id: 'shop', credential_id: 'k1', day: '2026-11-25', requests: 3, errors: 1, last_used_at: '2026-11-25T10:00:00.000Z' }])
+    t.same([...await usage.lastUses('a\0b', ['k1'])], [])
+  })
 }
 
 /** Leases, settings, and whether it answers. */
