@@ -1,5 +1,5 @@
 import type { Finding } from '../core/errors.js'
-import { checkProjects } from '../core/pipeline/host-index.js'
+import { checkPlace, checkProjects } from '../core/pipeline/host-index.js'
 import { orderSteps, type PluginLookup } from '../core/pipeline/order.js'
 import { checkRoutes } from '../core/pipeline/check-routes.js'
 import { endpointRoutes } from '../core/endpoints.js'
@@ -17,7 +17,7 @@ export interface ConfigChecks {
 /** The checks of the pipeline and the router, as the config loader runs them for each project and over all of them. */
 export function createChecks (registry: ReadonlyMap<string, Plugin>): ConfigChecks {
   return {
-    checkRoutes: (project) => unique(checkRoutes(project)),
+    checkRoutes: (project) => unique([...checkPlace(project), ...checkRoutes(project)]),
     checkProject (project, root, lookUp) {
       const findings: Finding[] = checkProjectPaths(project, root.projectPaths)
       const ordered = (route: ProjectConfig['routes'][number]['plugins']): void => {

@@ -19,7 +19,7 @@ export function addCheck (program: Command, terminal: Terminal): void {
     .description('tell everything that is wrong with a configuration, without serving it')
     .argument('[file]', 'configuration file', defaultFile(terminal))
     .option('-e, --env <name>', 'environment overlay (SLUICE_ENV)', defaultEnvironment(terminal))
-    .option('--json', 'one JSON object: ok, file, environment, projects, routes, findings')
+    .option('--json', 'one JSON object: ok, file, environment, projects and routes (null with findings), findings')
     .addHelpText('after', `
 Loads and compiles it as start does (schemas, references, routes, the order of plugins, their own checks, certificates), opens no port.
 A finding is one line: file:line:column path: what is wrong (what to do)
@@ -50,7 +50,7 @@ export function check ({ file, environment, json }: CheckOptions, terminal: Term
     } catch (error) {
       if (!(error instanceof ConfigError)) throw error
       const { findings } = error
-      if (json) terminal.print(JSON.stringify({ ok: false, file, environment, findings }))
+      if (json) terminal.print(JSON.stringify({ ok: false, file, environment, projects: null, routes: null, findings }))
       else {
         for (const finding of findings) terminal.print(findingLine(finding, terminal.colors))
         terminal.print(`${visible(file)}: ${terminal.colors.red(count(findings.length, 'finding'))}`)

@@ -44,26 +44,29 @@ export function buildProject (name: string, raw: Raw, context: BuildContext): Bu
   checkName(name, 'a project', at, context)
   const wrongKeys = validateLanguage(Shell, raw, { at, originals, findings })
   const map: RawMap = isMap(raw) ? raw : {}
-  const shell: RawProject = {}
-  for (const key of Object.keys(map)) {
-    if (!wrongKeys.has(key)) Object.assign(shell, { [key]: map[key] })
-  }
+  const shell = without(map, wrongKeys) as RawProject
   const texts: string[] = []
   const upstreams: Record<string, UpstreamConfig> = {}
   for (const [upstream, value] of Object.entries(shell.upstreams ?? {})) {
     const place = [...at, 'upstreams', upstream]
     checkName(upstream, 'an upstream', place, context)
-    if (validateLanguage(UpstreamSchema, value, { at: place, originals, findings }).size === 0) upstreams[upstream] = buildUpstream(upstream, value, place, texts, context)
+    const wrong = validateLanguage(UpstreamSchema, value, { at: place, originals, findings })
+    if (!wrong.has('')) upstreams[upstream] = buildUpstream(upstream, without(value, wrong), place, { texts, wrong }, context)
   }
   const routes: RouteConfig[] = []
+  const named: { upstream: string, at: ConfigPath }[] = []
   const rawRoutes = (shell.routes ?? []) as unknown as readonly Raw[]
   for (let index = 0; index < rawRoutes.length; index++) {
     const place = [...at, 'routes', index]
     const value = rawRoutes[index] as Raw
-    if (validateLanguage(RouteSchema, value, { at: place, originals, findings }).size === 0) routes.push(buildRoute(value as RawRoute, place, context))
-    else if (isMap(value) && Array.isArray(value.plugins)) buildPlugins(value.plugins, [...place, 'plugins'], context)
+    const wrong = validateLanguage(RouteSchema, value, { at: place, originals, findings })
+    if (!isMap(value)) continue
+    if (typeof value.upstream === 'string') named.push({ upstream: value.upstream, at: place })
+    // What is right of a route that is wrong somewhere else is looked at all the same.
+    if (!wrong.has('') && !wrong.has('match')) routes.push(buildRoute(without(value, wrong) as RawRoute, place, context))
+    else if (Array.isArray(value.plugins)) buildPlugins(value.plugins, [...place, 'plugins'], context)
   }
-  checkUpstreams(routes, wrongKeys.has('upstreams') ? null : Object.keys(shell.upstreams ?? {}), context)
+  checkUpstreams(named, wrongKeys.has('upstreams') ? null : Object.keys(shell.upstreams ?? {}), context)
   const config: ProjectConfig = {
     name,
     origin,
@@ -82,6 +85,11 @@ export function buildProject (name: string, raw: Raw, context: BuildContext): Bu
     hash: createHash('sha256').update(JSON.stringify([origin, name, raw, texts, authored])).digest('base64url'),
     selfContained: texts.length === 0 && authored.length === 0
   }
+}
+
+/** A map without the keys that something is wrong with; the same one where nothing is. */
+function without<M extends object> (map: M, wrong: ReadonlySet<string | number>): M {
+  return wrong.size === 0 ? map : Object.fromEntries(Object.entries(map).filter(([key]) => !wrong.has(key))) as M
 }
 
 /** Every `plugins` list of a raw project, whatever else is wrong with it. */
@@ -105,10 +113,10 @@ function authoredPartsOf (raw: RawMap, at: ConfigPath, context: BuildContext): s
   }))
 }
 
-function checkUpstreams (routes: readonly RouteConfig[], known: readonly string[] | null, { findings }: BuildContext): void {
+function checkUpstreams (named: readonly { upstream: string, at: ConfigPath }[], known: readonly string[] | null, { findings }: BuildContext): void {
   if (known === null) return
-  for (const { upstream, at } of routes) {
-    if (upstream === null || known.includes(upstream)) continue
+  for (const { upstream, at } of named) {
+    if (known.includes(upstream)) continue
     const near = closest(upstream, known)
     const remedy = near !== null ? `did you mean "${near}"?` : known.length === 0 ? 'define it under "upstreams" of the project' : `the upstreams are: ${listOf(known)}`
     findings.add({ path: [...at, 'upstream'], message: `there is no upstream "${upstream}" in this project`, remedy })

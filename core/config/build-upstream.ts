@@ -9,10 +9,11 @@ import type { RawUpstream } from './schema.js'
 
 const { upstreamTimeouts } = DEFAULTS
 
-/** An upstream from its validated raw value. `texts` learns the content of the files that it names. */
-export function buildUpstream (name: string, raw: RawUpstream, at: ConfigPath, texts: string[], context: BuildContext): UpstreamConfig {
+/** An upstream from what is valid of its raw value; `wrong` are the keys that are not. `texts` learns the content of the files that it names. */
+export function buildUpstream (name: string, raw: RawUpstream, at: ConfigPath, { texts, wrong }: { texts: string[], wrong: ReadonlySet<string | number> }, context: BuildContext): UpstreamConfig {
   const { findings } = context
-  if ((raw.targets === undefined) === (raw.builtin === undefined)) {
+  // One that is misspelt, or wrong, is a finding already.
+  if (wrong.size === 0 && (raw.targets === undefined) === (raw.builtin === undefined)) {
     findings.add({
       path: at,
       message: raw.targets === undefined ? `the upstream "${name}" has no targets` : `the upstream "${name}" has both targets and builtin`,

@@ -19,7 +19,7 @@ export function explainKeyword (error: VerboseError, shown: string): Explanation
   const schema = error.parentSchema ?? {}
   const params = error.params as Readonly<Record<string, unknown>>
   const say = (message: string, remedy = exampleOf(schema)): Explanation => ({ below: null, message, remedy })
-  const bound = (text: string): Explanation => say(`expected ${text}, found ${shown}`)
+  const bound = (text: string, otherwise = ''): Explanation => say(`expected ${text}, found ${shown}`, exampleOf(schema) || otherwise)
   switch (error.keyword) {
     case 'additionalProperties':
     case 'unevaluatedProperties':
@@ -33,8 +33,8 @@ export function explainKeyword (error: VerboseError, shown: string): Explanation
       return notListed(error.data, schema, shown)
     case 'pattern':
       return wrongForm(error.data, schema, shown)
-    case 'minimum': return bound(`at least ${String(params.limit)}`)
-    case 'maximum': return bound(`at most ${String(params.limit)}`)
+    case 'minimum': return bound(`at least ${String(params.limit)}`, `write ${String(params.limit)} or more`)
+    case 'maximum': return bound(`at most ${String(params.limit)}`, `write ${String(params.limit)} or less`)
     case 'exclusiveMinimum': return bound(`more than ${String(params.limit)}`)
     case 'exclusiveMaximum': return bound(`less than ${String(params.limit)}`)
     case 'minLength': return params.limit === 1 ? bound(expectation(schema)) : bound(`at least ${String(params.limit)} characters`)

@@ -11,7 +11,7 @@ export type PluginLookup = (use: PluginUse) => Plugin | undefined
 /** Checks that other engines bring: pure. Each runs over what nothing is wrong with so far, so that it finds nothing that only follows from that. */
 export interface ConfigChecks {
   checkGateway? (root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
-  /** Needs nothing but the routes, and gets those that could be built. */
+  /** Needs nothing but hosts, basePath and routes, and gets those that could be built. */
   checkRoutes? (project: ProjectConfig): readonly Finding[]
   checkProject? (project: ProjectConfig, root: GatewayConfig, lookUp: PluginLookup): readonly Finding[]
   checkProjects? (projects: readonly ProjectConfig[], root: GatewayConfig): readonly Finding[]

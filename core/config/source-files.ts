@@ -49,7 +49,7 @@ export function loadSourceFiles (options: SourceOptions, originals: Originals, f
   const { reader, known } = options
   const root = path.resolve(options.file)
   // Findings name files as the user did: from where he stands, or absolute.
-  const show = (file: string): string => path.isAbsolute(options.file) ? file : path.relative(process.cwd(), file)
+  const show = (file: string): string => path.isAbsolute(options.file) ? file : path.relative(process.cwd(), file) || '.'
   const files: SourceFile[] = []
   const parsed = new Map<string, ParsedYaml>()
   const loaded = new Set<string>()

@@ -170,7 +170,19 @@ function isSuspect (path: string): boolean {
 
 const BASE_PATH = /^(\/[A-Za-z0-9._~-]+)*$/
 
-/** What is wrong with the hosts and basePaths of projects: malformed ones, and two projects that the same requests would belong to. */
+/** What is wrong with the hosts and the basePath of one project by themselves. */
+export function checkPlace (project: ProjectConfig): Finding[] {
+  const findings: Finding[] = []
+  const problem = basePathProblem(project.basePath)
+  if (problem !== null) findings.push({ path: [...project.at, 'basePath'], ...problem })
+  for (const [index, host] of project.hosts.entries()) {
+    const malformed = hostProblem(host)
+    if (malformed !== null) findings.push({ path: [...project.at, 'hosts', index], ...malformed })
+  }
+  return findings
+}
+
+/** Two projects that the same requests would belong to. What `checkPlace` finds something in is not compared. */
 export function checkProjects (projects: Iterable<ProjectConfig>): Finding[] {
   const findings: Finding[] = []
   const owners = new Map<string, { project: ProjectConfig, path: Finding['path'] }>()
@@ -189,14 +201,10 @@ export function checkProjects (projects: Iterable<ProjectConfig>): Finding[] {
     }
   }
   for (const project of projects) {
-    const problem = basePathProblem(project.basePath)
-    if (problem !== null) findings.push({ path: [...project.at, 'basePath'], ...problem })
+    if (basePathProblem(project.basePath) !== null) continue
     if (project.hosts.length === 0) claim(project, null, project.at)
     for (const [index, host] of project.hosts.entries()) {
-      const path = [...project.at, 'hosts', index]
-      const malformed = hostProblem(host)
-      if (malformed !== null) findings.push({ path, ...malformed })
-      else claim(project, normalizeHost(host), path)
+      if (hostProblem(host) === null) claim(project, normalizeHost(host), [...project.at, 'hosts', index])
     }
   }
   return findings

@@ -1,5 +1,5 @@
 import { Type } from 'typebox'
-import { ConfigError, type Finding } from '../../core/errors.js'
+import type { Finding } from '../../core/errors.js'
 import { definePlugin } from '../../core/plugin.js'
 import { compileEdits, type Edit } from './edits.js'
 
@@ -46,11 +46,15 @@ export default definePlugin({
   stage: ['transform', 'edge', 'upstream'],
   requires: ['consumer?'],
   config,
-  create ({ request, response }) {
+  check ({ request, response }): Finding[] {
     const findings: Finding[] = []
-    const onRequest = compileEdits(request, 'request', findings)
-    const onResponse = compileEdits(response, 'response', findings)
-    if (findings.length > 0) throw new ConfigError(findings)
+    compileEdits(request, 'request', findings)
+    compileEdits(response, 'response', findings)
+    return findings
+  },
+  create ({ request, response }) {
+    const onRequest = compileEdits(request, 'request', [])
+    const onResponse = compileEdits(response, 'response', [])
     return {
       request: onRequest.length === 0 ? undefined : (ctx) => { applyAll(onRequest, ctx.forward.headers.flat, ctx) },
       response: onResponse.length === 0 ? undefined : (ctx) => { applyAll(onResponse, ctx.response.headers.flat, ctx) }

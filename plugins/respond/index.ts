@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import type { BaseContext } from '../../core/context.js'
-import { ConfigError, type Finding } from '../../core/errors.js'
+import type { Finding } from '../../core/errors.js'
 import type { Host } from '../../core/host.js'
 import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
-import { compileAnswer, type Answer } from './answer.js'
+import { compileAnswer, type Answer, type AnswerConfig } from './answer.js'
 
 const answer = {
   status: Type.Integer({ default: 200, minimum: 200, maximum: 599, description: 'Status of the answer.', examples: [503] }),
@@ -52,17 +52,13 @@ export default definePlugin({
   stage: ['upstream', 'edge'],
   requires: ['consumer?'],
   config,
-  create (settings, host) {
+  check (settings): Finding[] {
     const findings: Finding[] = []
-    const vary = settings.examples.length > 0 ? ['vary', 'Prefer'] : []
-    const main = compileAnswer(settings, vary, [], findings)
-    const examples = new Map<string, Answer>()
-    settings.examples.forEach((example, index) => {
-      if (examples.has(example.name)) findings.push({ path: ['examples', index, 'name'], message: `there are two examples "${example.name}"`, remedy: 'give each its own name' })
-      examples.set(example.name, compileAnswer(example, [...vary, 'preference-applied', `example=${example.name}`], ['examples', index], findings))
-    })
-    if (findings.length > 0) throw new ConfigError(findings)
-
+    compileAnswers(settings, findings)
+    return findings
+  },
+  create (settings, host) {
+    const { main, examples } = compileAnswers(settings, [])
     const choose = (ctx: BaseContext): Answer => {
       const prefer = ctx.request.headers.joined('prefer')
       return (prefer === undefined ? undefined : examples.get(exampleOf(prefer))) ?? main
@@ -76,6 +72,18 @@ export default definePlugin({
     }
   }
 })
+
+/** The answer and the examples by name; what is wrong with them goes into `findings`. */
+function compileAnswers (settings: AnswerConfig & { readonly examples: readonly (AnswerConfig & { readonly name: string })[] }, findings: Finding[]): { main: Answer, examples: Map<string, Answer> } {
+  const vary = settings.examples.length > 0 ? ['vary', 'Prefer'] : []
+  const main = compileAnswer(settings, vary, [], findings)
+  const examples = new Map<string, Answer>()
+  settings.examples.forEach((example, index) => {
+    if (examples.has(example.name)) findings.push({ path: ['examples', index, 'name'], message: `there are two examples "${example.name}"`, remedy: 'give each its own name' })
+    examples.set(example.name, compileAnswer(example, [...vary, 'preference-applied', `example=${example.name}`], ['examples', index], findings))
+  })
+  return { main, examples }
+}
 
 /** The example that a Prefer field (RFC 7240) asks for, or `''`. */
 function exampleOf (prefer: string): string {

@@ -72,9 +72,50 @@ test('check: --json gives findings as objects, one shape for good and bad', asyn
   const bad = await runCli(t, ['check', 'bad.yaml', '--json'], { cwd: folder })
   t.equal(bad.code, 1)
   const told = JSON.parse(bad.stdout)
-  t.match(told, { ok: false, file: 'bad.yaml', environment: null })
+  t.match(told, { ok: false, file: 'bad.yaml', environment: null, projects: null, routes: null })
+  t.strictSame(Object.keys(told), Object.keys(JSON.parse(good.stdout)))
   for (const finding of told.findings) t.match(finding, { path: Array, message: String, remedy: String, position: { file: 'bad.yaml', line: Number, column: Number } })
   t.match(told.findings.find(({ position }: { position: { line: number } }) => position.line === 8), { path: ['projects', 'shop', 'routes', 0, 'upstream'] })
+})
+
+test('check: what is wrong in one place hides nothing that is wrong in others', async (t) => {
+  const folder = write(t, { 'gateway.config.yaml': `workers: -3
+plugins: [ headers: { request: { set: { x-a: "{{ parms.id }}" } } } ]
+projects:
+  a:
+    hosts: [ "a b", "a.example:80" ]
+    upstreams:
+      one: { targets: [ "http://h/p?q=1" ], tmieouts: {} }
+      two: { taregts: [ "http://h" ], host: "a/b" }
+    routes:
+      - { match: { path: /a, headers: { x_y: "1" } }, upstream: nowhere, upgrads: [ x ] }
+      - { match: { path: /b, methds: [ GET ] }, upstream: nowhere, plugins: [ respond: { status: 204, body: x } ] }
+      - { match: { path: "/c/:id" }, rewrite: "/:nobody", timeouts: { idle: 5 } }
+  b: { hosts: [ "*" ], routes: [ { match: { path: "/d/:a" }, upstrem: x }, { match: { path: "/d/:b" } } ] }
+` })
+  const { lines } = await checked(folder)
+  t.equal(lines.pop(), 'gateway.config.yaml: 19 findings')
+  t.strictSame(lines.map((line) => line.replace(/^gateway\.config\.yaml:(\d+):\d+ \S+: /, '$1 ').replace(/ \(.*/, '')), [
+    '1 expected at least 1, found the number -3',
+    '2 the template "{{ parms.id }}": unknown name "parms.id"',
+    '5 "a b" is not a host name',
+    '5 "a.example:80" holds a port',
+    '7 "http://h/p?q=1" holds a query or fragment',
+    '7 unknown key "tmieouts"',
+    '8 unknown key "taregts"',
+    '8 "a/b" can not stand in a Host header',
+    '10 the header "x_y" never arrives: names with an underscore are dropped',
+    '10 there is no upstream "nowhere" in this project',
+    '10 unknown key "upgrads"',
+    '11 unknown key "methds"',
+    '11 there is no upstream "nowhere" in this project',
+    '11 an answer with status 204 has no body',
+    '12 the template names ":nobody", which the route\'s path does not have',
+    '12 expected a duration, found the number 5',
+    '13 "*" is not a host name',
+    '13 unknown key "upstrem"',
+    '13 routes "* /d/:a" and "* /d/:b" match the same requests, and nothing orders them; see also gateway.config.yaml:13:36'
+  ])
 })
 
 test('check: a file that is missing, a folder, unreadable or empty is a finding', async (t) => {
@@ -86,6 +127,7 @@ test('check: a file that is missing, a folder, unreadable or empty is a finding'
   }
   t.match(await findings('missing.yaml'), /missing\.yaml:1:1 .*there is no such file \(name a file that exists/)
   t.match(await findings('folder'), /it is a folder \(name a file/)
+  t.match((await runCli(t, ['check', '.'], { cwd: folder })).stdout, /^\.:1:1 \(root\): /)
   chmodSync(join(folder, 'locked.yaml'), 0)
   if (process.getuid?.() !== 0) t.match(await findings('locked.yaml'), /may not|permission/)
   t.match(await findings('empty.yaml'), /empty\.yaml/)

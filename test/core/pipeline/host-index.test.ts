@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { formatFinding } from '../../../core/errors.js'
 import { hostProblem, normalizeHost } from '../../../core/lib/host-name.js'
-import { buildHostIndex, checkProjects, draftHostIndex, type HostIndex, type IndexedProject } from '../../../core/pipeline/host-index.js'
+import { buildHostIndex, checkPlace, checkProjects, draftHostIndex, type HostIndex, type IndexedProject } from '../../../core/pipeline/host-index.js'
 import { projectConfig } from '../../fixtures/routes.js'
 
 type Projects = Readonly<Record<string, readonly [hosts: readonly string[], basePath?: string]>>
@@ -124,9 +124,9 @@ t.test('checkProjects: names two projects that the same requests would belong to
   ]), [])
 })
 
-t.test('checkProjects: finds hosts and basePaths that are none, with the remedy', async (t) => {
-  const host = (name: string): string => checkProjects([projectConfig('p', { hosts: [name] })]).map(formatFinding).join('\n')
-  const base = (basePath: string): string => checkProjects([projectConfig('p', { basePath })]).map(formatFinding).join('\n')
+t.test('checkPlace: finds hosts and basePaths that are none, with the remedy', async (t) => {
+  const host = (name: string): string => checkPlace(projectConfig('p', { hosts: [name] })).map(formatFinding).join('\n')
+  const base = (basePath: string): string => checkPlace(projectConfig('p', { basePath })).map(formatFinding).join('\n')
   for (const good of ['a', 'a.example', 'A.Example.', '*.example', 'a_b.x-y.example', '127.0.0.1', '[::1]', 'xn--bcher-kva.example']) t.equal(host(good), '', good)
   const hosts: readonly (readonly [string, RegExp])[] = [
     ['', /projects\.p\.hosts\[0\]: .*not a host name/],
