@@ -96,7 +96,7 @@ export class AnswerDraft implements ResponseDraft {
   get status (): number { return this.code }
 
   set status (status: number) {
-    if (!Number.isInteger(status) || status < 200 || status > 999) throw new TypeError(`${status} is not a final HTTP status`)
+    if (!Number.isInteger(status) || status < 200 || status > 599) throw new TypeError(`${status} is not a final HTTP status`)
     this.code = status
   }
 
@@ -117,7 +117,8 @@ export class AnswerDraft implements ResponseDraft {
 
   /** Throws TypeError for a status or a field that can not be sent. */
   verify (): void {
-    if (!Number.isInteger(this.status) || this.status < 200 || this.status > 599) throw new TypeError(`${this.status} is not a final HTTP status`)
+    // Upstreams are known to answer 999: theirs goes on as it is (RFC 9110 section 15 reads it as a 5xx). Steps can set none beyond 599.
+    if (!Number.isInteger(this.status) || this.status < 200 || this.status > 999) throw new TypeError(`${this.status} is not a final HTTP status`)
     this.headers.verify()
   }
 

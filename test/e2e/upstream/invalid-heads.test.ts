@@ -1,18 +1,18 @@
 import { test, type Test } from 'tap'
 import { Type } from 'typebox'
 import { definePlugin } from '../../../core/plugin.js'
-import { startGateway, type TestGateway } from '../../fixtures/gateway.js'
+import { startGateway, type TestGateway, type TestGatewayOptions } from '../../fixtures/gateway.js'
 import { sendRaw, type RawExchange } from '../../fixtures/raw-client.js'
 import { createRawUpstream, createUpstream } from '../../fixtures/upstream.js'
 
 interface Raw { gateway: TestGateway, ask (answer: string, request?: string): Promise<RawExchange> }
 
 /** A gateway in front of an upstream whose next answer are these bytes, latin1; the upstream's connection is ended behind them. */
-async function startRaw (t: Test): Promise<Raw> {
+async function startRaw (t: Test, plugins: NonNullable<TestGatewayOptions['plugins']> = []): Promise<Raw> {
   let answer = ''
   const upstream = await createRawUpstream((socket) => { socket.end(answer, 'latin1') })
   t.teardown(() => upstream.close())
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url, routes: [{ path: '/*' }] })
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, plugins, routes: [{ path: '/*' }] })
   return {
     gateway,
     async ask (bytes, request = 'GET / HTTP/1.1\r\nHost: a\r\n\r\n') {
@@ -136,6 +136,11 @@ test('invalid heads: interim answers and the statuses beyond 599 that HTTP allow
   t.equal((await ask('HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok')).responses[0]?.status, 999)
   t.equal((await ask('HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok')).responses[0]?.version, 'HTTP/1.1')
   t.same(gateway.bugs, [])
+  const stepped = await startRaw(t, ['security-headers'])
+  const { responses: [odd] } = await stepped.ask('HTTP/1.1 999 Odd\r\nContent-Length: 2\r\n\r\nok')
+  t.match(odd, { status: 999, body: Buffer.from('ok') }, 'also where a step has changed the answer')
+  t.equal(odd?.header('x-content-type-options'), 'nosniff')
+  t.same(stepped.gateway.bugs, [])
 })
 
 test('invalid heads: what a step writes past the checks is a 500, whatever body was on its way', async (t) => {
