@@ -198,7 +198,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     await followed?.start((ids) => live.applyProjects(ids))
     await apply(first)
     ports.data = await openDataPort(gateway, { host: root.listen.host, port: options.port ?? root.listen.port, tls, metrics }, (own) => { registerHealth(own, () => ready, () => gateway.requestIdHeader) })
-    if (root.listen.redirectHttp !== null) ports.redirect = await openRedirectPort({ host: root.listen.host, port: root.listen.redirectHttp, targetPort: () => ports.data.port })
+    if (root.listen.redirectHttp !== null) ports.redirect = await openRedirectPort({ host: root.listen.host, port: root.listen.redirectHttp, gateway, targetPort: () => ports.data.port })
   } catch (error) {
     const failure = error instanceof ConfigError ? new ConfigError(await located(error)) : error
     await closeAll()

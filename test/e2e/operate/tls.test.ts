@@ -75,6 +75,8 @@ test('tls: the plain port sends clients to the other one', { skip }, async (t) =
   t.equal(answer?.header('location'), `https://shop.example:${data}/a?b=c`)
   const { responses: [nobody] } = await sendRaw(redirect, 'GET /a HTTP/1.1\r\nHost: a b\r\n\r\n')
   t.equal(nobody?.status, 400)
+  t.match(JSON.parse(String(nobody?.body)), { error: { code: 'VALIDATION_ERROR', details: { reason: 'host' }, requestId: nobody?.header('x-request-id') } }, 'in the shape of every other error')
+  t.match(answer?.header('x-request-id'), /^[0-9a-f-]{36}$/)
 })
 
 test('tls: 1.2 and newer are spoken, or 1.3 alone', { skip }, async (t) => {
