@@ -1,5 +1,7 @@
 import { mkdir, readdir, writeFile } from 'node:fs/promises'
 import path from 'node:path'
+import { plugins } from '../plugins/index.js'
+import { CommandError } from './command.js'
 import { pluginTemplate } from './plugin-template.js'
 
 /** What `sluice plugin new` is told. */
@@ -13,15 +15,16 @@ export interface PluginTemplateOptions {
 const LONGEST_NAME = 64
 
 /**
- * Writes a plugin that works, with its schema, README and test, into `plugins/<name>/`, and returns the files (absolute paths). Throws Error with the
- * remedy for a name that can not be one, and where the folder has something in it already: nothing is ever overwritten.
+ * Writes a plugin that works, with its schema, README and test, into `plugins/<name>/`, and returns the files (absolute paths). Throws
+ * CommandError for a name that can not be one or is the gateway's own, and where the folder has something in it already: nothing is ever overwritten.
  */
 export async function writePluginTemplate ({ name, directory }: PluginTemplateOptions): Promise<string[]> {
-  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) throw new Error(`"${name}" can not be the name of a plugin (${suggest(name)})`)
-  if (name.length > LONGEST_NAME) throw new Error(`the name has ${name.length} characters (take at most ${LONGEST_NAME}: it labels metrics)`)
+  if (!/^[a-z][a-z0-9]*(-[a-z0-9]+)*$/.test(name)) throw new CommandError(`"${name}" can not be the name of a plugin`, suggest(name))
+  if (plugins.some((own) => own.name === name)) throw new CommandError(`"${name}" is a plugin of the gateway`, `choose another name, like "my-${name}"`)
+  if (name.length > LONGEST_NAME) throw new CommandError(`the name has ${name.length} characters`, `take at most ${LONGEST_NAME}: it labels metrics`)
   const folder = path.resolve(directory, 'plugins', name)
   await mkdir(folder, { recursive: true })
-  if ((await readdir(folder)).length > 0) throw new Error(`${folder} has something in it already (choose another name, or remove it)`)
+  if ((await readdir(folder)).length > 0) throw new CommandError(`${folder} has something in it already`, 'choose another name, or remove it')
   const written: string[] = []
   for (const [file, text] of Object.entries(pluginTemplate(name))) {
     const place = path.join(folder, file)

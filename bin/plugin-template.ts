@@ -76,7 +76,7 @@ With Node 22.18 or newer:
 node --test plugins/{{name}}/{{name}}.test.ts
 \`\`\`
 
-With Node 20, which does not read TypeScript:
+With Node 20, which does not read TypeScript, after \`npm install --save-dev esbuild\`:
 
 \`\`\`sh
 npx esbuild plugins/{{name}}/{{name}}.test.ts --bundle --platform=node --format=esm --packages=external | node --input-type=module

@@ -8,6 +8,7 @@ export function addCompletion (program: Command, terminal: Terminal): void {
   program.command('completion')
     .description('print a script that lets your shell complete commands and flags')
     .addArgument(new Argument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']))
+    .option('--json', 'one JSON object: ok, shell, script')
     .addHelpText('after', `
 Examples:
   sluice completion bash > ~/.local/share/bash-completion/completions/sluice
@@ -15,7 +16,10 @@ Examples:
   sluice completion fish > ~/.config/fish/completions/sluice.fish
 
 Exit codes: 0 printed · 2 called wrongly`)
-    .action((shell: Shell) => { terminal.print(completionScript(program, shell)) })
+    .action((shell: Shell, { json }: { json?: boolean }) => {
+      const script = completionScript(program, shell)
+      terminal.print(json === true ? JSON.stringify({ ok: true, shell, script }) : script)
+    })
 }
 
 interface Words {

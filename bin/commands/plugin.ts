@@ -1,9 +1,13 @@
 import path from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
-import { CommandError, runCommand } from '../command.js'
+import { runCommand } from '../command.js'
 import { EXIT } from '../exit-codes.js'
 import { writePluginTemplate } from '../plugin-new.js'
 import { visible, type Terminal } from '../terminal.js'
+
+// What authors install to have types and tests. No registry has it: the name belongs to somebody else there.
+const PACKAGE = fileURLToPath(new URL('../../../', import.meta.url)).replace(/\/$/, '')
 
 /** Adds `sluice plugin`, which has `new`. */
 export function addPlugin (program: Command, terminal: Terminal): void {
@@ -29,10 +33,7 @@ Exit codes: 0 written · 1 not a name, or there is something already · 2 called
 /** Writes a new plugin, says what to do next, and gives the exit code. */
 export function newPlugin ({ name, directory, json }: { name: string, directory: string, json: boolean }, terminal: Terminal): Promise<number> {
   return runCommand(terminal, json, async () => {
-    const files = await writePluginTemplate({ name, directory }).catch((error: unknown) => {
-      if (error instanceof Error && (error as NodeJS.ErrnoException).syscall === undefined) throw new CommandError(error.message, '')
-      throw error
-    })
+    const files = await writePluginTemplate({ name, directory })
     if (json) {
       terminal.print(JSON.stringify({ ok: true, name, files }))
       return EXIT.ok
@@ -45,7 +46,7 @@ Next:
        ${bold(`- use: ./plugins/${name}/index.ts`)}
   2. sluice check                           is everything in place?
   3. sluice explain GET /path --run         what does it decide?
-  4. its test: ${visible(path.relative('.', path.join(path.resolve(directory), 'plugins', name, 'README.md')))} says how to run it (it imports "sluice": npm install sluice)`)
+  4. its test: ${visible(path.relative('.', path.join(path.resolve(directory), 'plugins', name, 'README.md')))} says how to run it (it imports "sluice": npm install ${visible(PACKAGE)})`)
     return EXIT.ok
   })
 }

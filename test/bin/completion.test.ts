@@ -33,3 +33,9 @@ test('completion: zsh and fish get what they understand, and another shell an er
   t.ok(fish.some((line) => line.includes("-n '__fish_seen_subcommand_from key; and not __fish_seen_subcommand_from list")))
   t.match(await runCli(t, ['completion', 'tcsh']), { code: 2, stderr: /Allowed choices are bash, zsh, fish/ })
 })
+
+test('completion: --json gives the script as a text', async (t) => {
+  const { code, stdout } = await runCli(t, ['completion', 'fish', '--json'])
+  t.equal(code, 0)
+  t.strictSame(JSON.parse(stdout), { ok: true, shell: 'fish', script: completionScript(program, 'fish') })
+})

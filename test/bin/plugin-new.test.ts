@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import path from 'node:path'
 import { promisify } from 'node:util'
 import { fileURLToPath } from 'node:url'
@@ -51,7 +51,7 @@ test('plugin new: what it writes passes the compiler and its own test', async (t
 
 test('plugin new: nothing is overwritten', async (t) => {
   const directory = t.testdir({ plugins: { mine: { 'index.ts': 'precious' }, empty: {} } })
-  await t.rejects(writePluginTemplate({ name: 'mine', directory }), { message: /plugins\/mine has something in it already \(choose another name, or remove it\)$/ })
+  await t.rejects(writePluginTemplate({ name: 'mine', directory }), { message: /plugins\/mine has something in it already$/, remedy: 'choose another name, or remove it' })
   t.equal(readFileSync(path.join(directory, 'plugins', 'mine', 'index.ts'), 'utf8'), 'precious')
   t.equal((await writePluginTemplate({ name: 'empty', directory })).length, 3, 'an empty folder is taken')
   mkdirSync(path.join(directory, 'deep'))
@@ -69,8 +69,8 @@ test('plugin new: a name that can not be one is refused with one that can', asyn
     ['', 'write it in lower case with hyphens, like "my-plugin"'],
     ['-', 'write it in lower case with hyphens, like "my-plugin"']
   ] as const
-  for (const [name, remedy] of cases) await t.rejects(writePluginTemplate({ name, directory }), { message: `"${name}" can not be the name of a plugin (${remedy})` })
-  await t.rejects(writePluginTemplate({ name: 'a'.repeat(65), directory }), { message: /has 65 characters \(take at most 64/ })
+  for (const [name, remedy] of cases) await t.rejects(writePluginTemplate({ name, directory }), { message: `"${name}" can not be the name of a plugin`, remedy })
+  await t.rejects(writePluginTemplate({ name: 'a'.repeat(65), directory }), { message: /has 65 characters$/, remedy: /take at most 64/ })
 })
 
 test('plugin new: the command writes where it is told, says what to do next, and never overwrites', async (t) => {
@@ -85,9 +85,17 @@ test('plugin new: the command writes where it is told, says what to do next, and
   t.match(again, { code: 1, stdout: '', stderr: /^sluice: .*tea-time has something in it already \(choose another name, or remove it\)\n$/ })
   const bad = await runCli(t, ['plugin', 'new', 'TeaTime', '--json'], { cwd: directory })
   t.equal(bad.code, 1)
-  t.strictSame(JSON.parse(bad.stdout), { ok: false, findings: [{ path: [], message: '"TeaTime" can not be the name of a plugin (write it as "tea-time")', remedy: '', position: null }] })
+  t.strictSame(JSON.parse(bad.stdout), { ok: false, findings: [{ path: [], message: '"TeaTime" can not be the name of a plugin', remedy: 'write it as "tea-time"', position: null }] })
   const json = await runCli(t, ['plugin', 'new', 'other', '--json'], { cwd: directory })
   t.match(JSON.parse(json.stdout), { ok: true, name: 'other', files: [/index\.ts$/, /README\.md$/, /other\.test\.ts$/] })
   writeFileSync(path.join(directory, 'file'), '')
   t.match(await runCli(t, ['plugin', 'new', 'mine', '--dir', 'file'], { cwd: directory }), { code: 1, stderr: /^sluice: .*file.* is in the way \(choose another folder\)\n$/ })
+})
+
+test('plugin new: a name of a plugin of the gateway, which could not be used, is refused', async (t) => {
+  const directory = t.testdir({})
+  const { code, stdout } = await runCli(t, ['plugin', 'new', 'cors', '--dir', directory, '--json'])
+  t.equal(code, 1)
+  t.strictSame(JSON.parse(stdout), { ok: false, findings: [{ path: [], message: '"cors" is a plugin of the gateway', remedy: 'choose another name, like "my-cors"', position: null }] })
+  t.notOk(existsSync(path.join(directory, 'plugins')))
 })
