@@ -2,6 +2,7 @@ import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest } from './context.js'
 import type { Finding } from './errors.js'
 import { HeaderList } from './lib/header-list.js'
+import { isPathBelow } from './lib/path-below.js'
 import type { ProjectConfig, RouteConfig } from './route.js'
 import type { Snapshot } from './snapshot.js'
 
@@ -17,11 +18,6 @@ export interface ProjectPathRequest<R extends GatewayRequest> {
 
 const SLASH = 0x2f
 const HEADER = 'x-forwarded-prefix'
-
-/** Whether a path in normal form is this one, or below it by whole segments. */
-export function isPathBelow (path: string, prefix: string): boolean {
-  return path.startsWith(prefix) && (path.length === prefix.length || prefix === '' || path.charCodeAt(prefix.length) === SLASH)
-}
 
 /**
  * Whose a request is by its path. Null where paths do not decide that: there is no prefix, the path is not below it, or some project names the

@@ -7,6 +7,7 @@ import { handshakeProblem } from '../proxy/web-socket.js'
 import { AnswerWriter } from './answer-writer.js'
 import { collect, inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
+import { prefixedLocation, type TakenPrefix } from './prefixed-location.js'
 import type { CompiledRoute, ExchangeObserver } from './compiled-route.js'
 import { asBuffer } from './drafts.js'
 
@@ -19,7 +20,7 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
   instead: Refusal | null = null
   /** Whatever whoever made the exchange wants to find again when it is over. */
   owner: unknown = null
-  /** What was taken off the request's path before it came here, for the access log. */
+  /** What was taken off the request's path before it came here. */
   pathPrefix = ''
 
   private readonly onFinished: (exchange: Exchange, complete: boolean) => void
@@ -41,6 +42,22 @@ export class Exchange extends AnswerWriter implements TunnelOwner {
 
   /** Ends with a reply that no step gave, behind the steps entered so far; for what the engine itself refuses. */
   refuse (reply: Reply): void { this.takeReply(reply, this.compiled.pipeline.steps.length) }
+
+  /** Whoever made the Location knows nothing of the prefix. */
+  protected override sendAnswer (): void {
+    if (this.pathPrefix !== '') {
+      const { headers } = this.response
+      const location = headers.get('location')
+      if (location !== undefined) headers.put('location', prefixedLocation(location, this.takenPrefix))
+    }
+    super.sendAnswer()
+  }
+
+  private get takenPrefix (): TakenPrefix {
+    const { pathPrefix, request: { headers, host }, response, relay } = this
+    // A trusted proxy before this one may have taken off more.
+    return { prefix: headers.get('x-forwarded-prefix') ?? pathPrefix, authority: headers.get('host') ?? host, target: response.source === 'upstream' ? relay?.target ?? null : null }
+  }
 
   get outcome (): Outcome {
     const { relay, request, sink } = this

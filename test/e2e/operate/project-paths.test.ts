@@ -25,7 +25,10 @@ ${more}`
 }
 
 test('project paths: a project of the store is reached below the prefix, with that taken off, and shadows nothing of files', async (t) => {
-  const upstream = await createUpstream((req, res) => { res.end(`${req.method} ${req.url} ${String(req.headers['x-forwarded-prefix'])} ${String(req.headers['x-api-key'])}`) })
+  const upstream = await createUpstream((req, res) => {
+    if (req.url?.endsWith('/moved') === true) res.writeHead(302, { location: `http://${req.headers.host ?? ''}/base/login?next=1` })
+    res.end(`${req.method} ${req.url} ${String(req.headers['x-forwarded-prefix'])} ${String(req.headers['x-api-key'])}`)
+  })
   t.teardown(() => upstream.close())
   const directory = t.testdir({ 'gateway.yaml': config() })
   const sluice = startSluice(t, ['start', '-c', `${directory}/gateway.yaml`, '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
@@ -47,6 +50,9 @@ test('project paths: a project of the store is reached below the prefix, with th
   while (await get('/p/shop/a', undefined, headers) === '404' || await get('/p/open') === '404');
 
   t.equal(await get('/p/shop/a//b?x=1&y', undefined, headers), 'GET /base/a/b?x=1&y /p/shop undefined')
+  const moved = async (path: string, host: string): Promise<string | undefined> => (await ask(port, path, { headers: { host, ...headers } })).headers.location
+  t.equal(await moved('/p/shop/moved', '127.0.0.1'), '/p/shop/login?next=1', 'a redirect to the target leads below the prefix')
+  t.equal(await moved('/moved', 'shop.gate.example'), `${upstream.url}/base/login?next=1`, 'under its own host it is as the upstream says it')
   t.equal(await get('/p/shop', undefined, headers), 'GET /base/ /p/shop undefined')
   t.equal(await get('/p/shop/a'), '401', 'its plugins stand before it there too')
   t.equal(await get('/p/open/../shop/a'), '401', 'the path is in its normal form before it is looked at')
