@@ -1,5 +1,6 @@
 /** Secrets of a project's configuration: shown as keyed digests, by which a change shows, and which may be sent back in their place. */
 import { isMap, type Raw, type RawMap } from '../core/config/raw.js'
+import { mayBeSecret } from '../core/config/secret-places.js'
 import { isSecretKey, showText } from '../core/config/secrets.js'
 import type { ConfigPath, Finding } from '../core/errors.js'
 import { createRedactor } from '../core/observe/redact.js'
@@ -12,6 +13,7 @@ type Turn = (text: string, path: ConfigPath, place: string, key: string | null) 
 
 const SHOWN = /^sha256:[A-Za-z0-9_-]{22}$/
 const REFERENCE = /(?<!\$)\$\{secret:/
+const NAME_ALONE = /^(?:[A-Za-z]{1,10} )?\$\{secret:[A-Za-z0-9_]{1,64}\}$/
 const redactor = createRedactor([])
 
 /** Whether a text is a secret's digest as `withDigests` shows it. */
@@ -22,6 +24,14 @@ export function isShownSecret (text: string): boolean {
 /** A configuration with its secrets as digests. Shares nothing with the one that was given. */
 export function withDigests (value: RawMap, digest: SecretDigest): RawMap {
   return walk(value, [], [], null, (text, _path, _place, key) => isSecret(text, key) ? digest(text) : text) as RawMap
+}
+
+/**
+ * A configuration as what is never taken back may have it: digests stand for every text that may be a secret, by its name or without one. What
+ * names a secret of the store stays, alone or behind a scheme.
+ */
+export function withDigestsOfAll (value: RawMap, digest: SecretDigest): RawMap {
+  return walk(value, [], [], null, (text, path, _place, key) => isSecret(text, key) || (mayBeSecret(path) && text !== '' && !NAME_ALONE.test(text)) ? digest(text) : text) as RawMap
 }
 
 /** The secrets of configurations by their place. */

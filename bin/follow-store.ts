@@ -2,6 +2,7 @@ import type { Logger } from '../core/host.js'
 import { Directory } from '../core/state/directory.js'
 import { DirectoryFeed, POLL_MS, type FeedStatus } from '../core/state/feed.js'
 import { createKeyReader } from '../core/state/key-reader.js'
+import { createNamesSecret, openConfig } from '../core/state/sealed-config.js'
 import { createLastView } from './last-view.js'
 import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
@@ -37,7 +38,7 @@ const LONGEST_GATHER_MS = 500
 export function followStore (store: NodeStore, lastViewFile: string, log: Logger): FollowedStore {
   const { open, ring } = store
   const directory = new Directory(createKeyReader(ring))
-  const feed = new DirectoryFeed({ system: open.system, directory, log, pollMs: POLL_MS[open.engine] })
+  const feed = new DirectoryFeed({ system: open.system, directory, log, pollMs: POLL_MS[open.engine], namesSecret: createNamesSecret(ring) })
   const lastView = createLastView(lastViewFile, store, directory, feed, log)
   let stopKeeping: () => Promise<void> = async () => {}
   let gathered = new Set<string>()
@@ -66,6 +67,10 @@ export function followStore (store: NodeStore, lastViewFile: string, log: Logger
     directory,
     projects: {
       project: (id) => directory.project(id),
+      configOf (id) {
+        const project = directory.project(id)
+        return project === null ? null : openConfig(ring, project)
+      },
       projects: () => directory.projects(),
       domainsOf: (id) => directory.domainsOf(id),
       isActive: (id) => directory.isActive(id),

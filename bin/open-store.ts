@@ -63,7 +63,8 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
 
 /** Opens the engine each time that it was away: what comes back may be another store than the one that this ring belongs to. */
 async function openOwnEngine (state: GatewayConfig['state'], ring: KeyRing): Promise<DocumentEngine> {
-  const engine = await openMigratedEngine(state)
+  // A ring that is not the store's must seal nothing in it.
+  const engine = await openMigratedEngine(state, { ring: async (system) => { await checkKeyRing(system, ring); return ring } })
   try {
     await checkKeyRing(openDocumentStore(engine).system, ring)
     return engine

@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { effectiveProject } from '../core/config/effective-project.js'
+import { effectiveProject, type StoredProject } from '../core/config/effective-project.js'
 import { checkOrigin } from '../core/config/origin.js'
 import type { RawMap } from '../core/config/raw.js'
 import { baseHostOf, buildStoredProject } from '../core/config/store-projects.js'
@@ -10,11 +10,13 @@ import { writtenProject } from '../core/config/written-project.js'
 import type { Finding } from '../core/errors.js'
 import { compileEgress, type Egress } from '../core/lib/egress.js'
 import type { GatewayConfig, ProjectConfig } from '../core/route.js'
-import type { Project } from '../core/state/records.js'
 import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
-import { restoreSecrets, secretsOf, withDigests, type SecretDigest } from './config-secrets.js'
+import { restoreSecrets, secretsOf, withDigests, withDigestsOfAll, type SecretDigest } from './config-secrets.js'
 import { ownAddresses } from './own-addresses.js'
+
+/** A project with its configuration opened. */
+export type OpenedProject = StoredProject & { readonly customer_id: string }
 
 /** What a project's configuration is looked at with. */
 export interface ProjectConfigSurroundings {
@@ -31,20 +33,25 @@ export interface ProjectConfigSurroundings {
  * A project as it is served, in the configuration language: all that short forms and defaults stand for written out, secrets as digests. One that can
  * not be served today is shown as it is written.
  */
-export function effectiveConfig (project: Project, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
+export function effectiveConfig (project: OpenedProject, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
   return withDigests(servedConfig(project, surroundings) ?? effectiveProject(project), digestOf(project, surroundings))
 }
 
 /** A project in the configuration language as it is written, the short form written out, with digests in the place of secrets. */
-export function writtenConfig (project: Project, surroundings: Pick<ProjectConfigSurroundings, 'digest'>): Record<string, unknown> {
+export function writtenConfig (project: OpenedProject, surroundings: Pick<ProjectConfigSurroundings, 'digest'>): Record<string, unknown> {
   return withDigests((project.config as RawMap | null) ?? effectiveProject(project), digestOf(project, surroundings))
+}
+
+/** The same as the audit trail may have it, with digests in the place of all that may be a secret. */
+export function trailConfig (project: OpenedProject, surroundings: Pick<ProjectConfigSurroundings, 'digest'>): Record<string, unknown> {
+  return withDigestsOfAll((project.config as RawMap | null) ?? effectiveProject(project), digestOf(project, surroundings))
 }
 
 /**
  * Reads a configuration that somebody wants a project to have. Digests of secrets that are shown of the present one stand for these. Findings have
  * the place in the text where they are about one; with any, it may not be kept.
  */
-export async function readProjectConfig (project: Project, text: string, byOperator: boolean, surroundings: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
+export async function readProjectConfig (project: OpenedProject, text: string, byOperator: boolean, surroundings: ProjectConfigSurroundings): Promise<{ value: Record<string, unknown> | null, findings: readonly Finding[] }> {
   const { root, domains, secrets } = surroundings
   const { project_id: name } = project
   const present = secretsOf([effectiveProject(project), servedConfig(project, surroundings) ?? {}])
@@ -58,7 +65,7 @@ export async function readProjectConfig (project: Project, text: string, byOpera
 }
 
 /** What keeps a project from being kept as this record has it, by the rules of today. */
-export async function checkProjectConfig (project: Project, { root, domains, secrets }: Omit<ProjectConfigSurroundings, 'digest'>): Promise<readonly Finding[]> {
+export async function checkProjectConfig (project: OpenedProject, { root, domains, secrets }: Omit<ProjectConfigSurroundings, 'digest'>): Promise<readonly Finding[]> {
   const registry = buildRegistry(plugins)
   const egress = egressOf(root)
   const at = ['projects', project.project_id]
@@ -74,13 +81,13 @@ export async function checkProjectConfig (project: Project, { root, domains, sec
 }
 
 /** As it is served, but with the names of the store's secrets in their places. */
-function servedConfig (project: Project, { root, domains }: ProjectConfigSurroundings): RawMap | null {
+function servedConfig (project: OpenedProject, { root, domains }: ProjectConfigSurroundings): RawMap | null {
   const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: egressOf(root), baseDomain: root.baseDomain, domains, secrets: 'kept' })
   return built === null ? null : writtenProject(built.config)
 }
 
 /** Of this project alone: that two projects have the same secret is not told. */
-function digestOf ({ customer_id: account, project_id: id }: Project, { digest }: Pick<ProjectConfigSurroundings, 'digest'>): SecretDigest {
+function digestOf ({ customer_id: account, project_id: id }: OpenedProject, { digest }: Pick<ProjectConfigSurroundings, 'digest'>): SecretDigest {
   return (text) => `sha256:${digest(JSON.stringify(['config secret', account, id, text])).slice(0, 22)}`
 }
 

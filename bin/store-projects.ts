@@ -1,10 +1,11 @@
 import type { StoredProject } from '../core/config/effective-project.js'
-import { baseHostOf, buildStoredProject, withoutLostHosts } from '../core/config/store-projects.js'
+import { baseHostOf, buildStoredProject, withoutLostHosts, type BuiltStoredProject, type StoredProjectSurroundings } from '../core/config/store-projects.js'
 import { HIDE_NOTHING, type HideSecrets } from '../core/config/hide-secrets.js'
 import type { ProjectSecrets } from '../core/config/project-secrets.js'
 import type { Finding } from '../core/errors.js'
 import { formatFinding } from '../core/errors.js'
 import type { Logger } from '../core/host.js'
+import { asError } from '../core/lib/as-error.js'
 import { isAtOrBelow } from '../core/lib/domain-name.js'
 import { compileEgress, type Egress } from '../core/lib/egress.js'
 import type { PluginLookup } from '../core/pipeline/order.js'
@@ -15,7 +16,9 @@ import { createChecks } from './checks.js'
 
 /** What is read of the directory: projects of the store, and what decides whether and where they are served. */
 export interface ProjectSource {
-  project (projectId: string): (StoredProject & { readonly customer_id: string, readonly active: boolean, readonly rev: number }) | null
+  project (projectId: string): (Omit<StoredProject, 'config'> & { readonly customer_id: string, readonly active: boolean, readonly rev: number }) | null
+  /** The configuration of a project that there is, opened. Throws Error where it can not be. */
+  configOf (projectId: string): StoredProject['config']
   projects (): Iterable<{ readonly project_id: string }>
   domainsOf (projectId: string): readonly { readonly name: string, readonly status: string }[]
   isActive (customerId: string): boolean
@@ -77,7 +80,7 @@ export class StoreProjects {
     }
     // What was verified before `baseDomain` became another is the gateway's own now.
     const domains = this.#source.domainsOf(id).filter(({ status, name }) => status === 'verified' && !isAtOrBelow(name, root.baseDomain)).map(({ name }) => name)
-    const { project, findings, hide } = buildStoredProject(record, { registry: this.#registry, egress: this.#egressOf(root), baseDomain: root.baseDomain, domains, secrets: this.#source.secretsOf(id) })
+    const { project, findings, hide } = this.#buildOpened(record, { registry: this.#registry, egress: this.#egressOf(root), baseDomain: root.baseDomain, domains, secrets: this.#source.secretsOf(id) })
     if (hide === HIDE_NOTHING) this.#hides.delete(id)
     else this.#hides.set(id, hide)
     const wrong = project === null ? findings : hide(this.#check(project.config, root, lookUp))
@@ -96,6 +99,17 @@ export class StoreProjects {
     if (before === null) this.#built.delete(name)
     else this.#built.set(name, before)
     this.#refuse(name, this.#source.project(name)?.rev ?? 0, this.#hides.get(name)?.(findings) ?? findings)
+  }
+
+  #buildOpened (record: Omit<StoredProject, 'config'>, surroundings: StoredProjectSurroundings): BuiltStoredProject {
+    let config: StoredProject['config']
+    try {
+      config = this.#source.configOf(record.project_id)
+    } catch (error) {
+      const message = `its configuration can not be opened: ${asError(error).message}`
+      return { project: null, hide: HIDE_NOTHING, findings: [{ path: ['projects', record.project_id], message, remedy: 'bring back the key ring that it was sealed with, or write the configuration again' }] }
+    }
+    return buildStoredProject({ ...record, config }, surroundings)
   }
 
   #egressOf ({ egress }: GatewayConfig): Egress {

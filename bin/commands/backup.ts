@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { backup as backUp, restore as putBack, type BackupProgress } from '../../core/state/backup.js'
 import { addStoreCommand } from '../add-store-command.js'
 import { EXIT } from '../exit-codes.js'
+import { storeRing } from '../keyring/store-ring.js'
 import { runStoreCommand, type StoreCommandFlags } from '../store-command.js'
 import { visible, type Terminal } from '../terminal.js'
 
@@ -47,8 +48,8 @@ export function backup (file: string, flags: StoreCommandFlags, terminal: Termin
 
 /** Restores a backup, and gives the exit code. */
 export function restore (file: string, flags: RestoreFlags, terminal: Terminal): Promise<number> {
-  return runStoreCommand(terminal, flags, true, async ({ engine: kind }, place, _state, engine) => {
-    const { records, usage, skipped } = await putBack(engine, file, { merge: flags.merge === true, onProgress: progress(terminal, flags) })
+  return runStoreCommand(terminal, flags, true, async ({ engine: kind }, place, state, engine) => {
+    const { records, usage, skipped } = await putBack(engine, file, { merge: flags.merge === true, onProgress: progress(terminal, flags), ring: storeRing(state, terminal.env) })
     if (flags.json === true) terminal.print(JSON.stringify({ ok: true, engine: kind, file, records, usage, skipped }))
     else terminal.print(`${kind} store (${visible(place)}): ${records} records and ${usage} days of usage restored${skipped === 0 ? '' : `, ${skipped} records were there already`}`)
     return EXIT.ok

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { migrate, migrationStatus } from '../../core/state/migrate.js'
 import { addStoreCommand } from '../add-store-command.js'
 import { EXIT } from '../exit-codes.js'
+import { storeRing } from '../keyring/store-ring.js'
 import { runStoreCommand, type StoreCommandFlags } from '../store-command.js'
 import { visible, type Terminal } from '../terminal.js'
 
@@ -40,9 +41,10 @@ export function status (flags: StoreCommandFlags, terminal: Terminal): Promise<n
 
 /** Applies what is due, and gives the exit code. */
 export function up (flags: StoreCommandFlags, terminal: Terminal): Promise<number> {
-  return runStoreCommand(terminal, flags, true, async (open, place) => {
+  return runStoreCommand(terminal, flags, true, async (open, place, state) => {
     const json = flags.json === true
     const applied = await migrate(open, {
+      ring: storeRing(state, terminal.env),
       onProgress ({ version, name }, records) {
         if (!json) terminal.complain(`sluice: ${version} ${name}: ${records === 0 ? 'begun' : `${records} records`}`)
       }

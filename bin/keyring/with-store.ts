@@ -3,6 +3,7 @@ import { hostname } from 'node:os'
 import type { GatewayConfig } from '../../core/route.js'
 import { checkKeyRing } from '../../core/state/key-ring-check.js'
 import type { KeyRing } from '../../core/state/key-ring.js'
+import { migrationStatus } from '../../core/state/migrate.js'
 import { LOCAL_ACCOUNT } from '../../core/state/records.js'
 import type { OpenStore } from '../../core/state/store.js'
 import { CommandError } from '../command.js'
@@ -30,6 +31,9 @@ const LEASE_MS = 60_000
  */
 export function withKeyringStore (flags: KeyringFlags, terminal: Terminal, action: string, act: (place: KeyringStore) => Promise<number>): Promise<number> {
   return runStoreCommand(terminal, flags, false, (open, _place, state) => withRingRefusals(async () => {
+    const { version, pending } = await migrationStatus(open.system)
+    // What is not sealed yet would be told as broken.
+    if (version > 0 && pending.length > 0) throw new CommandError(`the store has format ${version}, an older one than this version's`, 'run `sluice migrate up` first')
     const { ring, source } = loadExistingRing(state, terminal.env)
     await checkKeyRing(open.system, ring)
     const holder = `${hostname()}:${process.pid}:${randomUUID()}`

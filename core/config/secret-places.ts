@@ -11,6 +11,12 @@ export function mayHoldSecret (path: ConfigPath): boolean {
   return list === 'plugins' && typeof index === 'number' && typeof name === 'string' && !NOT_SETTINGS.has(name)
 }
 
+/** Whether a text at this path of a project may be a secret, whatever it is called there: what plugins are told, what requests have to hold, TLS. */
+export function mayBeSecret (path: ConfigPath): boolean {
+  const [routes, , match, what] = path
+  return mayHoldSecret(path) || (routes === 'routes' && match === 'match' && (what === 'headers' || what === 'query'))
+}
+
 /** Whether a path is where an upstream's `tls` takes a PEM text. */
 export function isPemPlace (path: ConfigPath): boolean {
   const [list, , tls, key] = path

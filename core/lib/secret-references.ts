@@ -9,9 +9,13 @@ export function secretNames (text: string): string[] {
   return [...text.matchAll(REFERENCE)].flatMap(([, name]) => name === undefined ? [] : [name])
 }
 
-/** Whether some text within a JSON value names a secret. Keys name none. */
-export function namesSecret (value: unknown, name: string): boolean {
-  if (typeof value === 'string') return secretNames(value).includes(name)
-  if (typeof value !== 'object' || value === null) return false
-  return Object.values(value).some((one) => namesSecret(one, name))
+/** The names of the secrets that the texts within a JSON value name. Keys name none. */
+export function namesOfSecrets (value: unknown): ReadonlySet<string> {
+  const names = new Set<string>()
+  const visit = (one: unknown): void => {
+    if (typeof one === 'string') for (const name of secretNames(one)) names.add(name)
+    else if (typeof one === 'object' && one !== null) Object.values(one).forEach(visit)
+  }
+  visit(value)
+  return names
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { CollectedDocument, DocumentEngine } from './document-engine.js'
 import { openDocumentStore } from './document-store.js'
 import { keyOfLine, readBackup, verifyBackup, writeBackup, type BackupLine, type RecordLine } from './backup-format.js'
-import { migrate, migrationStatus } from './migrate.js'
+import { migrate, migrationStatus, type MigrateOptions } from './migrate.js'
 import { LOCAL_ACCOUNT, type Records } from './records.js'
 import type { TenantUsageDay } from './store.js'
 import { BackupError, StoreTooNewError } from './store-errors.js'
@@ -29,6 +29,12 @@ export interface BackupOptions {
   readonly now?: () => number
   /** How many records are read at once. Default 1 000. */
   readonly piece?: number
+}
+
+/** How to restore a backup. */
+export interface RestoreOptions extends Pick<MigrateOptions, 'ring'> {
+  readonly merge?: boolean
+  readonly onProgress?: BackupProgress
 }
 
 const PIECE = 1_000
@@ -92,7 +98,7 @@ export async function backup (engine: DocumentEngine, path: string, { onProgress
  * written. The store has to be empty; `merge` adds to one that is not what is not there, which also goes on with a restore that was
  * interrupted (usage is added only to an empty store). Rejects with BackupError, and StoreTooNewError for a backup of a newer version.
  */
-export async function restore (engine: DocumentEngine, path: string, { merge = false, onProgress = () => {} }: { merge?: boolean, onProgress?: BackupProgress } = {}): Promise<RestoreCounts> {
+export async function restore (engine: DocumentEngine, path: string, { merge = false, onProgress = () => {}, ring }: RestoreOptions = {}): Promise<RestoreCounts> {
   const { header, lines: total, newest } = await verifyBackup(path)
   const open = openDocumentStore(engine)
   const { version, known } = await migrationStatus(open.system)
@@ -115,7 +121,7 @@ export async function restore (engine: DocumentEngine, path: string, { merge = f
     done += batch.length
     if (Math.floor(done / PIECE) > Math.floor(before / PIECE) || done === total) onProgress(done, total)
   }
-  await migrate(open)
+  await migrate(open, ring === undefined ? {} : { ring })
   return counts
 }
 

@@ -9,7 +9,8 @@ import { DirectoryTables } from './directory-tables.js'
 import { keyIdOf, type KeyRing } from './key-ring.js'
 import { LOCAL_ACCOUNT, type Sealed } from './records.js'
 
-const FIRST_LINE = 'sluice directory 1'
+// 2: configurations are sealed in it.
+const FIRST_LINE = 'sluice directory 2'
 const ITEMS_PER_PIECE = 500
 const PLACE = { collection: 'directory_snapshot', field: 'piece' }
 

@@ -2,7 +2,7 @@ import { CredentialTable } from './credential-table.js'
 import {
   type AccountEntry, type ConsumerEntry, entryOf, type PlanEntry, type ProjectEntry, type SecretEntry, type SubscriptionEntry, unknownAccount, unknownConsumer, unknownPlan, unknownProject
 } from './directory-entries.js'
-import { namesSecret } from '../lib/secret-references.js'
+import type { NamesSecret } from './sealed-config.js'
 import { LOCAL_ACCOUNT, type Account, type CollectionName, type Consumer, type Credential, type Domain, type Plan, type Project, type Subscription } from './records.js'
 import { hashText } from './slot-index.js'
 
@@ -43,6 +43,8 @@ export class DirectoryTables {
   readonly secrets = new Map<string, SecretEntry>()
   /** Told the id of every project of which something changed that what is served is made of. */
   onProject: (projectId: string) => void = () => {}
+  /** Whether a project names a secret: of one that changes, only those are told that do. */
+  namesSecret: NamesSecret = () => true
 
   /** How many of each it holds; those too that others only refer to. */
   get sizes (): Readonly<Record<DirectoryCollection, number>> {
@@ -174,7 +176,7 @@ export class DirectoryTables {
   /** Tells the projects whose configuration names it: others are made of the same things as before. */
   #secretChanged ({ customer_id: account, project_id: projectId, name }: SecretEntry): void {
     const own = projectId === null ? this.projects.values() : [entryOf(this.projects, projectId, unknownProject)]
-    for (const { id, record } of own) if (record?.customer_id === account && namesSecret(record.config, name)) this.onProject(id)
+    for (const { id, record } of own) if (record?.customer_id === account && this.namesSecret(record, name)) this.onProject(id)
   }
 
   #putPlan ({ plan_id: id, customer_id: account, name, limits }: DirectorySources['plans']): void {

@@ -65,6 +65,8 @@ export interface DocumentEngine {
   setMeta (key: string, value: string, expected: string | null | undefined): Promise<boolean>
   /** Removes the settings from `fromKey` (included) to `toKey` (not included), compared as bytes of UTF-8. */
   removeMeta (fromKey: string, toKey: string): Promise<void>
+  /** Rewrites the files without what was replaced or removed, of which they may hold pieces. Takes as long as the store is large; absent where files are the server's. */
+  scrub? (): Promise<void>
   ping (): Promise<void>
   /** The connections that are open and those of them in use, where an engine has connections. */
   pool? (): { readonly open: number, readonly used: number }

@@ -145,6 +145,7 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
     getMeta: (key) => engine.getMeta(key),
     setMeta: (key, value, expected) => engine.setMeta(key, value, expected),
     removeMeta: (fromKey, toKey) => engine.removeMeta(fromKey, toKey),
+    scrub: async () => { await engine.scrub?.() },
     ping: () => engine.ping()
   }
 }

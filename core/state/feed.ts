@@ -5,6 +5,7 @@ import type { Directory } from './directory.js'
 import type { DirectorySnapshot } from './directory-snapshot.js'
 import { DIRECTORY_COLLECTIONS, type DirectoryCollection, DirectoryTables } from './directory-tables.js'
 import { ID_FIELDS, type CollectionName, type Records } from './records.js'
+import type { NamesSecret } from './sealed-config.js'
 import type { Change, SystemStore } from './store.js'
 import { StoreUnavailableError } from './store-errors.js'
 
@@ -26,6 +27,8 @@ export interface FeedOptions {
   readonly directory: Directory
   readonly log: Logger
   readonly pollMs: number
+  /** Left out: any project may name any secret of its account. */
+  readonly namesSecret?: NamesSecret
   /** Milliseconds since 1970. */
   readonly now?: () => number
 }
@@ -63,7 +66,7 @@ export class DirectoryFeed {
   #unsubscribe: () => void = () => {}
 
   constructor (options: FeedOptions) {
-    this.#options = { now: Date.now, ...options }
+    this.#options = { now: Date.now, namesSecret: () => true, ...options }
   }
 
   get status (): FeedStatus {
@@ -195,10 +198,11 @@ export class DirectoryFeed {
   }
 
   #replace (tables: DirectoryTables): void {
-    const { directory } = this.#options
+    const { directory, namesSecret } = this.#options
     for (const id of directory.tables.projects.keys()) this.#touched.add(id)
     for (const id of tables.projects.keys()) this.#touched.add(id)
     tables.onProject = (id) => { this.#touched.add(id) }
+    tables.namesSecret = namesSecret
     directory.adopt(tables)
   }
 

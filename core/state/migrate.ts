@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { changeRecord, checksumOf, MIGRATIONS, type Migration, type RecordChange } from './migrations.js'
+import type { KeyRing } from './key-ring.js'
+import { changeRecord, checksumOf, hasPlain, MIGRATIONS, type Migration, type RecordChange } from './migrations.js'
 import { ID_FIELDS, type RecordBase, type Records } from './records.js'
 import type { Collection, OpenStore, SystemStore } from './store.js'
 import { MigrationChangedError, StaleRevisionError, StoreTooNewError, StoreUnavailableError } from './store-errors.js'
@@ -30,6 +31,8 @@ export interface MigrateOptions {
   readonly onProgress?: (migration: Migration, records: number) => void
   /** How long another node that migrates is waited for. Default 60 000. */
   readonly waitMs?: number
+  /** Gives the ring that belongs to the store, and rejects where there is none. Asked once, where something was kept plain that is to be sealed; left out, that is an error. */
+  readonly ring?: (system: SystemStore) => Promise<Pick<KeyRing, 'seal'>>
   readonly now?: () => number
 }
 
@@ -54,10 +57,12 @@ export async function migrationStatus (system: SystemStore, migrations: readonly
 
 /**
  * Applies what is due, one node at a time, and gives what this one applied. It may end at any moment: what is done twice is done once. Nodes
- * of the version before may go on: they see records of the new form.
+ * of the version before may go on: they see records of the new form, but for what they do not know to be sealed.
  */
 export async function migrate ({ store, system }: Pick<OpenStore, 'store' | 'system'>, options: MigrateOptions = {}): Promise<readonly Migration[]> {
   const { migrations = MIGRATIONS, onProgress = () => {}, waitMs = 60_000, now = Date.now } = options
+  let ring: Promise<Pick<KeyRing, 'seal'>> | null = null
+  const ringOf: RingOf = () => ring ??= options.ring?.(system) ?? Promise.reject(new Error('what the store keeps plain is to be sealed, and there is no key ring'))
   const holder = randomUUID()
   const deadline = performance.now() + waitMs
   const keepLease = async (): Promise<boolean> => await system.takeLease(LEASE, holder, LEASE_MS) !== null
@@ -69,17 +74,19 @@ export async function migrate ({ store, system }: Pick<OpenStore, 'store' | 'sys
   }
   try {
     // Who had the lease before may have done it all.
-    const { pending } = await migrationStatus(system, migrations)
+    const { pending, version } = await migrationStatus(system, migrations)
     for (const migration of pending) {
       let records = 0
       onProgress(migration, records)
       for (const change of migration.changes) {
-        for await (const done of changeCollection(store[change.collection] as unknown as Collection<RecordBase>, system, change)) {
+        for await (const done of changeCollection(store[change.collection] as unknown as Collection<RecordBase>, system, change, ringOf)) {
           if (!await keepLease()) throw new StoreUnavailableError('another node has taken over migrating the store')
           records += done
           onProgress(migration, records)
         }
       }
+      // Before it counts as applied, so that it is made up for after an interruption. What is new never held anything plain.
+      if (version > 0 && migration.changes.some(({ seal = [] }) => seal.length > 0)) await system.scrub()
       await markApplied(system, migration, migrations, now)
     }
     return pending
@@ -88,19 +95,22 @@ export async function migrate ({ store, system }: Pick<OpenStore, 'store' | 'sys
   }
 }
 
+type RingOf = () => Promise<Pick<KeyRing, 'seal'>>
+
 /** Changes the records of a collection, and tells how many after each piece. */
-async function * changeCollection (collection: Collection<RecordBase>, system: SystemStore, change: RecordChange): AsyncGenerator<number> {
+async function * changeCollection (collection: Collection<RecordBase>, system: SystemStore, change: RecordChange, ringOf: RingOf): AsyncGenerator<number> {
   for await (const piece of system.readAll(change.collection)) {
     let changed = 0
-    for (const record of piece as readonly Records[typeof change.collection][]) if (await changeOne(collection, record, change)) changed += 1
+    for (const record of piece as readonly Records[typeof change.collection][]) if (await changeOne(collection, record, change, ringOf)) changed += 1
     yield changed
   }
 }
 
-async function changeOne (collection: Collection<RecordBase>, found: RecordBase, change: RecordChange): Promise<boolean> {
+async function changeOne (collection: Collection<RecordBase>, found: RecordBase, change: RecordChange, ringOf: RingOf): Promise<boolean> {
   const id = String((found as unknown as Record<string, unknown>)[ID_FIELDS[change.collection]])
   for (let record: RecordBase | null = found; record !== null; record = await collection.get(found.customer_id, id)) {
-    const next = changeRecord(record, change)
+    const ring = hasPlain(record, change) ? await ringOf() : null
+    const next = changeRecord(record, change, ring === null ? null : (place, text) => ring.seal(found.customer_id, place, text))
     if (next === null) return false
     try {
       await collection.replace(found.customer_id, next)

@@ -1,5 +1,6 @@
 import type { ChangedDocument, Find, StoredDocument } from './document-engine.js'
 import type { CollectionName } from './records.js'
+import { placeOf } from './sealed-fields.js'
 import type { Condition } from './store.js'
 
 /**
@@ -19,7 +20,7 @@ export interface RecordDocument {
   readonly seq: number
   /** `users:email=acme:a@b.c`; the `_id` is always among them, because empty arrays would be equal to the unique index. */
   readonly unique: readonly string[]
-  /** The first level of the record: texts, numbers, booleans and null as they are, `{}` for what is deeper. */
+  /** The first level of the record: texts, numbers, booleans and null as they are, `{}` for what is deeper or sealed. */
   readonly fields: Readonly<Record<string, unknown>>
   readonly record: string | null
   readonly removed: boolean
@@ -65,7 +66,7 @@ export function toRecordDocument (collection: CollectionName, { id, customerId, 
     rev,
     seq,
     unique: [_id, ...unique.map((entry) => uniqueKeyOf(collection, entry))],
-    fields: record === null ? {} : fieldsOf(record),
+    fields: record === null ? {} : fieldsOf(collection, record),
     record: record === null ? null : JSON.stringify(record),
     removed: record === null
   }
@@ -76,9 +77,9 @@ export function fromRecordDocument ({ _id, collection, customer_id: customerId, 
   return { id: _id.slice(collection.length + 1), collection, customerId, rev, seq, record: record === null ? null : JSON.parse(record) as ChangedDocument['record'] }
 }
 
-function fieldsOf (record: Readonly<Record<string, unknown>>): Record<string, unknown> {
+function fieldsOf (collection: CollectionName, record: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const kept = Object.entries(record).filter(([name, value]) => PLAIN_WORD.test(name) && value !== undefined)
-  return Object.fromEntries(kept.map(([name, value]) => [name, typeof value === 'object' && value !== null ? {} : value]))
+  return Object.fromEntries(kept.map(([name, value]) => [name, value !== null && (typeof value === 'object' || placeOf(collection, name) !== null) ? {} : value]))
 }
 
 /** What finds the records of a filter. Values stand behind an operator each, so that none can be one. Throws RangeError for a field that can not be filtered on. */

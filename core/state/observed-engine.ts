@@ -44,7 +44,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     }
   }
   const nothing = (): string => ''
-  const { writeAll } = engine
+  const { writeAll, scrub } = engine
   return {
     name: engine.name,
     insert: (collection, document) => timed('insert', collection, nothing, () => engine.insert(collection, document)),
@@ -80,6 +80,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     getMeta: (key) => timed('getMeta', 'settings', nothing, () => engine.getMeta(key)),
     setMeta: (key, value, expected) => timed('setMeta', 'settings', nothing, () => engine.setMeta(key, value, expected)),
     removeMeta: (fromKey, toKey) => timed('removeMeta', 'settings', nothing, () => engine.removeMeta(fromKey, toKey)),
+    ...(scrub === undefined ? {} : { scrub: () => timed('scrub', null, nothing, () => scrub.call(engine)) }),
     ping: () => timed('ping', null, nothing, () => engine.ping()),
     ...(engine.pool === undefined ? {} : { pool: engine.pool }),
     close: () => engine.close()

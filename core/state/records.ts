@@ -40,8 +40,8 @@ export interface Project extends RecordBase {
   readonly active: boolean
   /** A label. */
   readonly api_version: string | null
-  /** The project in the configuration language, as its tenant wrote it; null where the short form is all there is. */
-  readonly config: Readonly<Record<string, unknown>> | null
+  /** The project in the configuration language, as its tenant wrote it, sealed whole (`sealed-config.ts`); null where the short form is all there is. */
+  readonly config: Sealed | null
   /** Who wrote it decides what it may contain. */
   readonly written_by: 'operator' | 'tenant'
   /**
@@ -189,7 +189,8 @@ export interface ConfigVersion extends RecordBase {
   readonly project_id: string
   /** Counts from 1 within the project. */
   readonly version: number
-  readonly config: Readonly<Record<string, unknown>> | null
+  /** As the project had it, sealed in the same place. */
+  readonly config: Sealed | null
   readonly target_url: string | null
   readonly auth_type: Project['auth_type']
   readonly written_by: Project['written_by']

@@ -80,6 +80,7 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     getMeta: async (...args) => await (await ready()).getMeta(...args),
     setMeta: async (...args) => await (await ready()).setMeta(...args),
     removeMeta: async (...args) => { await (await ready()).removeMeta(...args) },
+    ...(name === 'embedded' ? { scrub: async () => { await (await ready()).scrub?.() } } : {}),
     ping: async () => { await (await ready()).ping() },
     ...(name === 'mongodb' ? { pool: () => engine?.pool?.() ?? { open: 0, used: 0 } } : {}),
     async close () {

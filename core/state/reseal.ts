@@ -59,12 +59,11 @@ async function resealRecord ({ store }: Pick<OpenStore, 'store'>, ring: KeyRing,
   const id = record[ID_FIELDS[collection]] as string
   for (let current: AnyRecord | null = record; current !== null;) {
     const changes: Record<string, Sealed> = {}
-    for (const field of Object.keys(SEALED_FIELDS[collection])) {
+    for (const [field, place] of Object.entries(SEALED_FIELDS[collection])) {
       const sealed = current[field] as Sealed | null
       if (sealed === null) continue
       try {
         if (!ring.needsRotation(sealed)) continue
-        const place = { collection, field }
         changes[field] = ring.seal(current.customer_id, place, ring.open(current.customer_id, place, sealed))
       } catch (error) {
         if (!(error instanceof KeyRingError)) throw error

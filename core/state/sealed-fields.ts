@@ -16,10 +16,21 @@ type SealedCollection = { [C in CollectionName]: [SealedFieldOf<Records[C]>] ext
 /** The collections whose records hold a digest, which names its pepper. */
 type PepperedCollection = { [C in CollectionName]: Records[C] extends { readonly pepper_id: string } ? C : never }[CollectionName]
 
-/** Every sealed field of the store. A table that leaves one out does not compile. */
-export const SEALED_FIELDS: { readonly [C in SealedCollection]: { readonly [F in SealedFieldOf<Records[C]>]: true } } = {
-  credentials: { secret: true },
-  secrets: { value: true }
+/** Where the configuration of a project is sealed. A version is a copy of what its project had: the value goes from one to the other as it is. */
+export const CONFIG_PLACE: SealedPlace = { collection: 'projects', field: 'config' }
+
+/** Every sealed field of the store, and the place that its values are sealed for. A table that leaves one out does not compile. */
+export const SEALED_FIELDS: { readonly [C in SealedCollection]: { readonly [F in SealedFieldOf<Records[C]>]: SealedPlace } } = {
+  credentials: { secret: { collection: 'credentials', field: 'secret' } },
+  secrets: { value: { collection: 'secrets', field: 'value' } },
+  projects: { config: CONFIG_PLACE },
+  config_versions: { config: CONFIG_PLACE }
+}
+
+/** The place of a field, or null where it holds no sealed value. */
+export function placeOf (collection: CollectionName, field: string): SealedPlace | null {
+  const fields: Readonly<Record<string, SealedPlace>> = collection in SEALED_FIELDS ? SEALED_FIELDS[collection as SealedCollection] : {}
+  return Object.hasOwn(fields, field) ? fields[field] ?? null : null
 }
 
 /** Every collection with a digest; likewise. */

@@ -20,6 +20,8 @@ export interface SqliteConnection {
   read<T> (act: () => T): Promise<T>
   /** Like `read`, in a transaction that nobody else writes beside: all of it is on the disk when the promise resolves, or nothing. */
   write<T> (act: () => T): Promise<T>
+  /** Writes the file anew, and empties the log of writes: what was replaced or removed is in neither any more. */
+  rewrite (): Promise<void>
   /** Whether the file is still the one that was opened. */
   isThere (): boolean
   close (): void
@@ -116,6 +118,11 @@ function createConnection (database: Database, limitMs: number, isThere: () => b
       // What is written to a file that was removed is acknowledged, and gone.
       if (!isThere()) throw new StoreUnavailableError('the file of the store is gone, or another is in its place')
       return transact(database, act)
+    }),
+    rewrite: () => attempt(() => {
+      database.exec('VACUUM')
+      // Another connection that reads just now keeps its part of the log: it goes with the next checkpoint.
+      database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     }),
     isThere,
     close () {

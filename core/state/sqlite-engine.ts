@@ -51,6 +51,7 @@ export async function openSqliteEngine ({ path, pollMs = 100, create = true, lim
     ...sqliteUsage(connection),
     ...leasesAndMeta(connection),
     onChange: changes.onChange,
+    scrub: () => connection.rewrite(),
     ping: () => connection.read(() => {
       connection.row('SELECT 1')
       if (!connection.isThere()) throw new StoreUnavailableError('the file of the store is gone, or another is in its place')

@@ -61,6 +61,7 @@ class EngineThread {
       getMeta: remote('getMeta'),
       setMeta: remote('setMeta'),
       removeMeta: remote('removeMeta'),
+      scrub: remote('scrub'),
       ping: remote('ping'),
       readAll: (collection, batch) => this.#readAll(collection, batch),
       onChange: (callback) => {

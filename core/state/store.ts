@@ -158,6 +158,8 @@ export interface SystemStore {
   setMeta (key: string, value: string, expected?: string | null): Promise<boolean>
   /** Removes the settings whose keys are between these two (the first included, the second not). */
   removeMeta (fromKey: string, toKey: string): Promise<void>
+  /** Leaves nothing of what was replaced or removed in the files of the store, where it has files of its own: others read and write meanwhile, and may wait. */
+  scrub (): Promise<void>
   /** Whether the engine answers; rejects with StoreUnavailableError when it does not. */
   ping (): Promise<void>
 }

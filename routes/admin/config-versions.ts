@@ -75,7 +75,7 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
       // What a tenant wrote stays in a tenant's bounds, whoever brings it back.
       const written_by = principal.customerId === null ? version.written_by : 'tenant'
       const parts = { config, target_url, auth_type, written_by }
-      const next: Project = { ...before, ...parts, ...versionFields(before, parts, principal, body.comment ?? `rollback to version ${version.version}`) }
+      const next: Project = { ...before, ...parts, ...versionFields(state, before, parts, principal, body.comment ?? `rollback to version ${version.version}`) }
       if (next.config_version === before.config_version) return { status: 200, body: shownProject(state, before), rev: before.rev }
       if (!state.authTypes.includes(auth_type)) throw new GatewayError('VALIDATION_ERROR', { message: `There is no plugin for auth_type "${auth_type}" any more.`, details: { reason: 'auth_type_not_available', known: state.authTypes } })
       const findings = await state.configs.check(next)

@@ -28,7 +28,7 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       if (project !== null) return answer(project, await (query.effective === true ? state.configs.effective(project) : state.configs.written(project)))
       const written = principal.customerId === null ? await state.declaredConfig(id) : null
       if (written === null) throw notFound('projects')
-      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, written, state.now())) : written)
+      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, state.configs.seal(OPERATORS_ACCOUNT, written), state.now())) : written)
     }
   }),
   defineOperation({
@@ -49,8 +49,8 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       const byOperator = principal.customerId === null
       const { value, findings } = await state.configs.read(before, call.text ?? '', byOperator)
       if (value === null || findings.length > 0) throw refusedConfig('The configuration can not be used; the one before keeps serving.', findings)
-      const parts = { config: value, target_url: null, written_by: byOperator ? 'operator' as const : 'tenant' as const }
-      const next: Project = { ...before, ...parts, ...versionFields(found, parts, principal, comment) }
+      const parts = { config: state.configs.seal(before.customer_id, value), target_url: null, written_by: byOperator ? 'operator' as const : 'tenant' as const }
+      const next: Project = { ...before, ...parts, ...versionFields(state, found, parts, principal, comment) }
       if (dryRun === true) return answer(found, await state.configs.effective(next))
       const projects = state.open.store.projects
       const after = await change(

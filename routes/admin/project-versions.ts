@@ -1,4 +1,3 @@
-import { isDeepStrictEqual } from 'node:util'
 import type { ConfigVersion, Project } from '../../core/state/records.js'
 import type { NewRecord, PlannedWrite } from '../../core/state/store.js'
 import type { Principal } from './roles.js'
@@ -13,10 +12,11 @@ export type Versioned = Pick<Project, 'config' | 'target_url' | 'auth_type' | 'w
 type VersionFields = Pick<Project, 'config_version' | 'config_author' | 'config_comment'>
 
 /** What a project says of its version once it has these parts: another one where any differs from what it has, else as it was. */
-export function versionFields (before: Project | null, next: Partial<Versioned>, { actor }: Principal, comment: string | null): VersionFields {
+export function versionFields ({ configs }: Pick<StatePorts, 'configs'>, before: Project | null, parts: Partial<Versioned>, { actor }: Principal, comment: string | null): VersionFields {
   if (before === null) return { config_version: 1, config_author: actor, config_comment: comment }
-  const parts = (of: Versioned): Versioned => ({ config: of.config, target_url: of.target_url, auth_type: of.auth_type, written_by: of.written_by })
-  if (isDeepStrictEqual(parts({ ...before, ...next }), parts(before))) return { config_version: before.config_version, config_author: before.config_author, config_comment: before.config_comment }
+  const next = { ...before, ...parts }
+  const same = next.target_url === before.target_url && next.auth_type === before.auth_type && next.written_by === before.written_by && configs.same(next, before)
+  if (same) return { config_version: before.config_version, config_author: before.config_author, config_comment: before.config_comment }
   return { config_version: before.config_version + 1, config_author: actor, config_comment: comment }
 }
 

@@ -38,9 +38,9 @@ const PROJECTS: Resource<'projects'> = {
   list: { filters: { customer_id: 'text', auth_type: ['api_key', 'oauth', 'none'], active: 'boolean', api_version: 'text' }, sorts: ['project_id', 'created_at', 'updated_at', 'target_url'], search: 'project_id' },
   permissions: { read: 'projects:read', create: 'projects:create', update: 'projects:update', remove: 'projects:delete' },
   async check (call, customerId, given, before) {
-    const { principal, query } = call
+    const { principal, query, state } = call
     const next = await checked(call, customerId, given, before)
-    return { ...next, ...versionFields(before, next as Partial<Project>, principal, (query.comment as string | undefined) ?? null) }
+    return { ...next, ...versionFields(state, before, next as Partial<Project>, principal, (query.comment as string | undefined) ?? null) }
   },
   around: ({ state }, before, write) => planProject(state, before, write),
   trail: ({ state }, project) => trailOf(state, project),
@@ -92,9 +92,15 @@ export function shownProject (state: StatePorts, project: Project): Record<strin
   return { ...showRecord(SHOWN_PROJECT, project), ...addressOf(state, project.project_id) }
 }
 
-/** A project as the audit trail may have it: with digests in the place of its secrets. */
+/** A project as the audit trail may have it: with digests in the place of its secrets, and of a configuration that can not be opened that alone. */
 export async function trailOf ({ configs }: StatePorts, project: Project): Promise<object> {
-  return project.config === null ? project : { ...project, config: await configs.written(project) }
+  if (project.config === null) return project
+  try {
+    return { ...project, config: await configs.trail(project) }
+  } catch (error) {
+    if (!(error instanceof GatewayError)) throw error
+    return { ...project, config: error.message }
+  }
 }
 
 /** Creates a project as `POST /admin/projects` does. */

@@ -42,12 +42,26 @@ export interface SecretUse {
   readonly places: readonly string[]
 }
 
-/** Reads and shows projects in the configuration language. What it shows has keyed digests in the place of secrets. */
+/** A configuration as the store keeps it, with the account that it is of. */
+export type KeptConfig = Pick<Project, 'customer_id' | 'config'>
+
+/**
+ * Reads and shows projects in the configuration language. What it shows has keyed digests in the place of secrets. Where one can not be opened
+ * (the key ring has lost its key) what shows it rejects with SERVICE_UNAVAILABLE; it can be written anew.
+ */
 export interface ProjectConfigs {
+  /** A configuration as the store keeps it. Throws InvalidValueError for what that can not keep. */
+  seal (customerId: string, config: Readonly<Record<string, unknown>>): Sealed
+  /** Whether two say the same, in whatever order; false where one can not be opened. */
+  same (one: KeptConfig, other: KeptConfig): boolean
   /** The project as it is written, the short form written out. */
   written (project: Project): Promise<Record<string, unknown>>
+  /** The project as it is written, for the audit trail: nothing can be taken out of that later, so that digests stand for all that may be a secret. */
+  trail (project: Project): Promise<Record<string, unknown>>
   /** The project as it is served, with all defaults written out, in one form: what is served alike is the same. */
   effective (project: Project): Promise<Record<string, unknown>>
+  /** The names of the secrets that a configuration names. */
+  secretNames (of: KeptConfig): ReadonlySet<string>
   /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */
   secretUse (project: Project, name: string): SecretUse | null
   /** A text that is to become a project's configuration; digests that were shown of it stand for its secrets. With findings it may not be kept. */

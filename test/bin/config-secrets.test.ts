@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { test } from 'tap'
-import { isShownSecret, restoreSecrets, secretsOf, withDigests } from '../../bin/config-secrets.js'
+import { isShownSecret, restoreSecrets, secretsOf, withDigests, withDigestsOfAll } from '../../bin/config-secrets.js'
 import type { RawMap } from '../../core/config/raw.js'
 
 const digest = (text: string): string => `sha256:${createHmac('sha256', 'k').update(text).digest('base64url').slice(0, 22)}`
@@ -19,6 +19,18 @@ test('config-secrets: what is secret by its name or in an address is shown as a 
   })
   t.ok(isShownSecret(digest('x')))
   for (const text of ['sha256:', 'sha256:short', `${digest('x')}x`, 'x']) t.notOk(isShownSecret(text), text)
+  t.end()
+})
+
+test('config-secrets: for what is never taken back, all is a digest that plugins are told or requests have to hold, but for names of secrets', (t) => {
+  const config: RawMap = {
+    upstreams: { u: { targets: ['https://u.example'], tls: { cert: 'PEM', serverName: 'u.example' } } }, plugins: ['api-key', { respond: { body: 'hello', status: 200 }, timeout: '5s' }],
+    routes: [{ id: 'a', match: { path: '/a', headers: { 'x-partner': 'acme' } }, upstream: 'u', plugins: [{ headers: { request: { set: { 'x-a': 'Bearer ${secret:A}', 'x-b': 'me:pw-${secret:B}', 'x-c': '' } } } }] }]
+  }
+  t.strictSame(withDigestsOfAll(config, digest), {
+    upstreams: { u: { targets: ['https://u.example'], tls: { cert: digest('PEM'), serverName: 'u.example' } } }, plugins: ['api-key', { respond: { body: digest('hello'), status: 200 }, timeout: '5s' }],
+    routes: [{ id: 'a', match: { path: '/a', headers: { 'x-partner': digest('acme') } }, upstream: 'u', plugins: [{ headers: { request: { set: { 'x-a': 'Bearer ${secret:A}', 'x-b': digest('me:pw-${secret:B}'), 'x-c': '' } } } }] }]
+  })
   t.end()
 })
 

@@ -13,7 +13,7 @@ import { plugins } from '../../plugins/index.js'
 import { openDataPort } from '../../routes/proxy.js'
 import { sendRaw } from '../fixtures/raw-client.js'
 
-type Record_ = NonNullable<ReturnType<ProjectSource['project']>>
+type Record_ = NonNullable<ReturnType<ProjectSource['project']>> & { readonly config: Record<string, unknown> | null }
 
 /** Fails to be created where it is told to, which no schema can know. */
 const moody = definePlugin({
@@ -29,6 +29,8 @@ async function start (t: Test, file: string): Promise<{
   domains: Map<string, { name: string, status: string }[]>
   suspended: Set<string>
   secrets: Map<string, string>
+  /** Whose configuration can not be opened. */
+  closed: Set<string>
   put (id: string, config: Record<string, unknown>, more?: Partial<Record_>): Promise<void>
   changed (...ids: string[]): Promise<void>
   load (file: string): Promise<void>
@@ -40,9 +42,14 @@ async function start (t: Test, file: string): Promise<{
   const domains = new Map<string, { name: string, status: string }[]>()
   const suspended = new Set<string>()
   const secrets = new Map<string, string>()
+  const closed = new Set<string>()
   const log = createLogger({ level: 'silent' })
+  const configOf: ProjectSource['configOf'] = (id) => {
+    if (closed.has(id)) throw new Error('the key ring has no key enc_1')
+    return projects.get(id)?.config ?? null
+  }
   const source: ProjectSource = {
-    project: (id) => projects.get(id) ?? null, projects: () => projects.values(), domainsOf: (id) => domains.get(id) ?? [], isActive: (id) => !suspended.has(id),
+    project: (id) => projects.get(id) ?? null, configOf, projects: () => projects.values(), domainsOf: (id) => domains.get(id) ?? [], isActive: (id) => !suspended.has(id),
     secretsOf: () => ({ names: () => secrets.keys(), open: (name) => secrets.get(name) ?? null })
   }
   const store = new StoreProjects(source, REGISTRY, [], log)
@@ -63,7 +70,7 @@ async function start (t: Test, file: string): Promise<{
   const port = await openDataPort(gateway, { host: '127.0.0.1', port: 0, tls: null, metrics }, () => {})
   t.teardown(() => port.close())
   return {
-    projects, domains, suspended, secrets, store, gateway, load, changed,
+    projects, domains, suspended, secrets, closed, store, gateway, load, changed,
     async put (id, config, more = {}) {
       const rev = (projects.get(id)?.rev ?? 0) + 1
       projects.set(id, { project_id: id, customer_id: 'acme', active: true, rev, target_url: null, auth_type: 'none', written_by: 'tenant', config, ...more })

@@ -8,7 +8,7 @@ import { openDocumentStore } from '../../core/state/document-store.js'
 import { keepTerminal, runCli } from '../fixtures/cli.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
-const NOW = { version: 2, known: 2 }
+const NOW = { version: 3, known: 3 }
 
 function site (t: Test): { config: string, data: string } {
   const folder = tempDir(t)
@@ -30,8 +30,8 @@ test('migrate: up makes the store what this version knows, once, and status tell
   t.match(JSON.parse((await ran(up, config)).out), { ok: true, version: NOW.known, applied: [] })
   const told = await ran(status, config)
   t.match({ code: told.code, ...JSON.parse(told.out) as object }, { code: 0, ok: true, engine: 'embedded', ...NOW, applied: [{ version: 1, name: 'first-records', applied_at: /^20/ }], pending: [] })
-  t.equal((await ran(up, config, false)).out, `embedded store (${data}): format 2, nothing was due`)
-  t.match((await ran(status, config, false)).out, /^embedded store \(.*\): format 2, this version has 2\n {2}1 first-records applied 20/)
+  t.equal((await ran(up, config, false)).out, `embedded store (${data}): format 3, nothing was due`)
+  t.match((await ran(status, config, false)).out, /^embedded store \(.*\): format 3, this version has 3\n {2}1 first-records applied 20/)
 })
 
 test('migrate: status of a store that is not there says so, and makes none', async (t) => {
@@ -53,7 +53,7 @@ test('migrate: a store of a newer version is refused, by a gateway too, and a co
   await engine.close()
   for (const command of [status, up]) {
     const { code, errors } = await ran(command, config, false)
-    t.same([code, errors], [1, 'sluice: the store has format 3, this version knows up to 2: start the newer version, or restore a backup of the older format into another store'])
+    t.same([code, errors], [1, 'sluice: the store has format 4, this version knows up to 3: start the newer version, or restore a backup of the older format into another store'])
   }
   await t.rejects(openMigratedEngine(state), { name: 'StoreTooNewError' })
   writeFileSync(config, 'stat: 1\n')
@@ -65,7 +65,7 @@ test('migrate: a store of a newer version is refused, by a gateway too, and a co
 test('migrate: as a command of a process', async (t) => {
   const { config } = site(t)
   const { code, stdout, stderr } = await runCli(t, ['migrate', 'up', '--config', config])
-  t.same([code, stderr], [0, 'sluice: 1 first-records: begun\nsluice: 2 config-versions: begun\n'])
-  t.match(stdout, /format 2, applied first-records, config-versions/)
+  t.same([code, stderr], [0, 'sluice: 1 first-records: begun\nsluice: 2 config-versions: begun\nsluice: 3 sealed-configurations: begun\n'])
+  t.match(stdout, /format 3, applied first-records, config-versions, sealed-configurations/)
   t.match(await runCli(t, ['migrate', 'down']), { code: 2, stderr: /Commands of sluice migrate: status, up/ })
 })

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { effectiveConfig, readProjectConfig, type ProjectConfigSurroundings } from '../../bin/project-configs.js'
+import { effectiveConfig, readProjectConfig, type OpenedProject, type ProjectConfigSurroundings } from '../../bin/project-configs.js'
 import { diffConfig } from '../../bin/plan/config-diff.js'
 import { NO_SECRETS } from '../../core/config/project-secrets.js'
 import type { GatewayConfig } from '../../core/route.js'
-import type { Project } from '../../core/state/records.js'
 import { project } from '../fixtures/store-records.js'
 
 const surroundings: ProjectConfigSurroundings = {
@@ -33,12 +32,12 @@ const config = record({
 test('project-configs: what is in effect, written as the project, is in effect: a plan of it is empty, for any project', async (t) => {
   let usable = 0
   await fc.assert(fc.asyncProperty(config, fc.constantFrom('none' as const, 'api_key' as const), async (written, auth_type) => {
-    const shop = { ...project('shop', { config: null, auth_type }), customer_id: 'acme', rev: 1, created_at: '', updated_at: '' } as Project
+    const shop: OpenedProject = { ...project('shop', { auth_type }), config: null, customer_id: 'acme' }
     const first = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
     // Routes that tie, or a list that names a plugin twice: refused, and so never in effect.
     if (first.value === null || first.findings.length > 0) return
     usable++
-    const served: Project = { ...shop, config: first.value, target_url: null, written_by: 'operator' }
+    const served: OpenedProject = { ...shop, config: first.value, target_url: null, written_by: 'operator' }
     const effective = effectiveConfig(served, surroundings)
     const { value, findings } = await readProjectConfig(served, JSON.stringify(effective), true, surroundings)
     assert.deepEqual(findings, [])
@@ -51,7 +50,7 @@ test('project-configs: what is in effect, written as the project, is in effect: 
 })
 
 test('project-configs: the short form is shown with all that it stands for, and kept short where it is written', (t) => {
-  const shop = { ...project('shop', { target_url: 'https://api.example.com', auth_type: 'api_key' }), customer_id: 'acme', rev: 1, created_at: '', updated_at: '' } as Project
+  const shop: OpenedProject = { ...project('shop', { target_url: 'https://api.example.com', auth_type: 'api_key' }), config: null, customer_id: 'acme' }
   t.match(effectiveConfig(shop, surroundings), { hosts: ['shop.gateway.test'], plugins: [{ 'api-key': { header: /./ }, locked: false, timeout: '5s' }], upstreams: { target: { targets: ['https://api.example.com'], timeouts: { connect: '5s' } } }, routes: [{ id: 'all', upgradeIdle: '1h', accessLog: true }] })
   const lost = { ...shop, target_url: 'http://169.254.169.254' }
   t.match(effectiveConfig(lost, surroundings), { upstreams: { target: { targets: ['http://169.254.169.254'] } }, plugins: ['api-key'] }, 'what can not be served is shown as it is written')

@@ -1,13 +1,12 @@
 import { test, type Test } from 'tap'
 import type { TSchema } from 'typebox'
 import { parseDocument } from 'yaml'
-import { readProjectConfig } from '../../bin/project-configs.js'
+import { readProjectConfig, type OpenedProject } from '../../bin/project-configs.js'
 import { NO_SECRETS } from '../../core/config/project-secrets.js'
 import { buildRegistry } from '../../core/config/registry.js'
 import { FileSchema, ProjectSchema } from '../../core/config/schema.js'
 import type { Finding } from '../../core/errors.js'
 import type { GatewayConfig } from '../../core/route.js'
-import type { Project } from '../../core/state/records.js'
 import { plugins } from '../../plugins/index.js'
 import { loadFiles } from '../fixtures/load-config.js'
 import { project } from '../fixtures/store-records.js'
@@ -85,7 +84,7 @@ interface Tenant {
 async function tenant (t: Test): Promise<Tenant> {
   const { root, findings } = await loadFiles(t, { 'gateway.yaml': 'baseDomain: gate.example\nplugins: [ { headers: { request: { set: { x-a: b } } }, locked: true } ]\n' }, { registry: buildRegistry(plugins) })
   t.same(findings, [])
-  const shop = { ...project('shop'), customer_id: 'acme', rev: 1, created_at: '', updated_at: '' } as Project
+  const shop: OpenedProject = { ...project('shop'), config: null, customer_id: 'acme' }
   return {
     async read (config) {
       const text = JSON.stringify(config, null, 1)

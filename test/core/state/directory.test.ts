@@ -1,5 +1,9 @@
 import { test } from 'tap'
 import { Directory } from '../../../core/state/directory.js'
+import { createKeyRing } from '../../../core/state/key-ring.js'
+import { newRingContent } from '../../../core/state/key-ring-text.js'
+import type { Sealed } from '../../../core/state/records.js'
+import { createNamesSecret, sealConfig } from '../../../core/state/sealed-config.js'
 import { hashText } from '../../../core/state/slot-index.js'
 import { records, testKeys } from '../../fixtures/directory.js'
 
@@ -184,11 +188,14 @@ test('directory: thousands of keys come and go, and each is found while it is th
 test('directory: has the secrets that a project can name, its own first, and names the projects that use one which changed', async (t) => {
   const directory = shop()
   const { tables } = directory
-  const using = (name: string): { config: Record<string, unknown> } => ({ config: { routes: [{ plugins: [{ headers: { set: { a: `Bearer \${secret:${name}}`, b: '$${secret:ESCAPED}' } } }] }] } })
+  const content = newRingContent()
+  const ring = createKeyRing(() => content)
+  const using = (name: string, customerId = 'acme'): { config: Sealed } => ({ config: sealConfig(ring, customerId, { routes: [{ plugins: [{ headers: { set: { a: `Bearer \${secret:${name}}`, b: '$${secret:ESCAPED}' } } }] }] }) })
   tables.put('projects', records.project('shop', using('TOKEN')))
   tables.put('projects', records.project('till', using('TOKEN')))
   tables.put('projects', records.project('other', using('OTHER')))
-  tables.put('projects', records.project('theirs', { customer_id: 'umbrella', ...using('TOKEN') }))
+  tables.put('projects', records.project('theirs', { customer_id: 'umbrella', ...using('TOKEN', 'umbrella') }))
+  tables.namesSecret = createNamesSecret(ring)
   const touched: string[] = []
   tables.onProject = (id) => { touched.push(id) }
   const after = (change: () => void): string[] => { touched.length = 0; change(); return [...new Set(touched)].sort() }

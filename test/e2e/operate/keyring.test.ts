@@ -3,6 +3,7 @@ import { createApiKey } from '../../../core/state/api-key.js'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { loadKeyRing } from '../../../core/state/key-ring-source.js'
 import type { Credential } from '../../../core/state/records.js'
+import { sealConfig } from '../../../core/state/sealed-config.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
 import { runCli } from '../../fixtures/cli.js'
 import { sendRaw } from '../../fixtures/raw-client.js'
@@ -23,8 +24,8 @@ test('keyring: a rotation of key and pepper beside running workers fails no requ
   const upstream = await createUpstream((_req, res) => { res.end('served') })
   t.teardown(() => upstream.close())
   const directory = t.testdir({ 'gateway.yaml': CONFIG })
-  const config = `${directory}/gateway.yaml`
-  const sluice = startSluice(t, ['start', '-c', config, '--workers', '2', '--json'])
+  const file = `${directory}/gateway.yaml`
+  const sluice = startSluice(t, ['start', '-c', file, '--workers', '2', '--json'])
   let port = await sluice.port('data')
   const open = openDocumentStore(await openSqliteEngine({ path: `${directory}/data` }))
   t.teardown(() => open.close())
@@ -45,6 +46,9 @@ test('keyring: a rotation of key and pepper beside running workers fails no requ
   await open.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
   await open.store.consumers.insert('acme', { consumer_id: 'c1', name: 'App', status: 'active', metadata: {} })
   await open.store.projects.insert('acme', project('shop', { target_url: upstream.url, auth_type: 'api_key' }))
+  const [header, path] = ['x-partner', '/b']
+  const config = { upstreams: { u: { targets: [upstream.url] } }, routes: [{ match: { path }, upstream: 'u', plugins: [{ headers: { response: { set: { [header]: 'canary' } } } }] }] }
+  await open.store.projects.insert('acme', project('till', { target_url: null, config: sealConfig(ring, 'acme', config) }))
   const first = await addKey()
   for (let index = 0; index < 50; index++) await addKey()
   await takenByAll(first.key)
@@ -57,11 +61,11 @@ test('keyring: a rotation of key and pepper beside running workers fails no requ
       statuses.set(status, (statuses.get(status) ?? 0) + 1)
     }
   })()
-  const rotated = await runCli(t, ['keyring', 'rotate', '--peppers', '--json', '-c', config])
+  const rotated = await runCli(t, ['keyring', 'rotate', '--peppers', '--json', '-c', file])
   rotation.abort()
   await traffic
   t.match(rotated, { code: 0, stderr: '' })
-  t.match(JSON.parse(rotated.stdout), { ok: true, records: 51, resealed: 51 })
+  t.match(JSON.parse(rotated.stdout), { ok: true, records: 53, resealed: 52 })
   t.strictSame([...statuses.keys()], [200], `${statuses.get(200)} requests`)
 
   const second = await addKey()
@@ -69,15 +73,16 @@ test('keyring: a rotation of key and pepper beside running workers fails no requ
   t.not(second.record.pepper_id, before.peppers.active)
   await takenByAll(second.key)
   t.equal(await ask(first.key), 200)
-  t.match(await runCli(t, ['keyring', 'retire', before.encryption.active, '--yes', '-c', config]), { code: 0, stdout: /is gone from/ })
-  t.match(await runCli(t, ['keyring', 'retire', before.peppers.active, '--yes', '-c', config]), { code: 1, stderr: /51 keys and tokens were made with pep_/ })
+  t.match(await runCli(t, ['keyring', 'retire', before.encryption.active, '--yes', '-c', file]), { code: 0, stdout: /is gone from/ })
+  t.match(await runCli(t, ['keyring', 'retire', before.peppers.active, '--yes', '-c', file]), { code: 1, stderr: /51 keys and tokens were made with pep_/ })
   sluice.kill('SIGTERM')
   t.match(await sluice.exited, { code: 0 })
 
-  const again = startSluice(t, ['start', '-c', config, '--json'])
+  const again = startSluice(t, ['start', '-c', file, '--json'])
   port = await again.port('data')
   await takenByAll(first.key)
   await takenByAll(second.key)
+  t.match(await sendRaw(port, `GET ${path} HTTP/1.1\r\nHost: till.gate.example\r\nConnection: close\r\n\r\n`, { settleMs: 0 }), { responses: [{ status: 200 }] }, 'what was sealed with a key that is gone is served from what was sealed anew')
   const kept = await open.store.credentials.get('acme', first.record.credential_id)
   t.equal(ring.open('acme', PLACE, kept!.secret!), `secret of ${first.key}`)
   again.kill('SIGTERM')

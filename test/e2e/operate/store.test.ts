@@ -4,6 +4,7 @@ import { openDocumentStore } from '../../../core/state/document-store.js'
 import { createApiKey } from '../../../core/state/api-key.js'
 import { loadKeyRing } from '../../../core/state/key-ring-source.js'
 import type { OpenStore } from '../../../core/state/store.js'
+import { sealConfig } from '../../../core/state/sealed-config.js'
 import type { Credential, Project } from '../../../core/state/records.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
 import { sendRaw } from '../../fixtures/raw-client.js'
@@ -28,7 +29,7 @@ interface Site {
   readonly directory: string
   readonly sluice: SluiceProcess
   readonly store: OpenStore
-  addProject (id: string, more: Partial<Project>): Promise<Project>
+  addProject (id: string, more: Partial<Omit<Project, 'config'>>, config?: Record<string, unknown>): Promise<Project>
   addKey (projectId: string): Promise<{ key: string, credential: Credential }>
   ask (host: string, headers?: string): Promise<{ status: number, body: string }>
   /** Asks until the answer is as wished; resolves to how long after the call the first of them was asked, in milliseconds. */
@@ -50,8 +51,8 @@ async function startSite (t: Test, workers: number): Promise<Site> {
   }
   return {
     directory, sluice, store, ask,
-    async addProject (id, more) {
-      return await store.store.projects.insert('acme', { project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: null, written_by: 'tenant', config_version: 1, config_author: 'operator', config_comment: null, ...more })
+    async addProject (id, more, config) {
+      return await store.store.projects.insert('acme', { project_id: id, target_url: null, auth_type: 'none', active: true, api_version: null, config: config === undefined ? null : sealConfig(ring, 'acme', config), written_by: 'tenant', config_version: 1, config_author: 'operator', config_comment: null, ...more })
     },
     async addKey (projectId) {
       const { text, prefix } = createApiKey()
@@ -122,7 +123,7 @@ for (const workers of [1, 2]) {
 test('store: a node that starts again serves what the store has, before it says that it is ready', async (t) => {
   const site = await startSite(t, 1)
   await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
-  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] } })
+  await site.addProject('shop', {}, { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] })
   await site.until('shop.gate.example', ({ status }) => status === 200)
   site.sluice.kill('SIGKILL')
   await site.sluice.exited
@@ -134,7 +135,7 @@ test('store: a node that starts again serves what the store has, before it says 
 test('store: a gateway whose store is gone serves on, says that it is degraded, and takes it up again when it is back', async (t) => {
   const site = await startSite(t, 1)
   await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
-  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] } })
+  await site.addProject('shop', {}, { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] })
   await site.until('shop.gate.example', ({ status }) => status === 200)
   t.same((await site.admin('/readyz')).json, { status: 'ready' })
   const { directory } = site
@@ -145,7 +146,7 @@ test('store: a gateway whose store is gone serves on, says that it is degraded, 
   t.match((await site.admin('/status')).json, { dependencies: { store: { ok: false, error: /gone/ } } })
   renameSync(`${directory}/away`, `${directory}/data`)
   await (async () => { while ((await site.admin('/readyz')).json['status'] !== 'ready') await new Promise((resolve) => { setTimeout(resolve, 100) }) })()
-  await site.addProject('new', { config: { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'new' } }] }] } })
+  await site.addProject('new', {}, { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'new' } }] }] })
   await site.until('new.gate.example', ({ body }) => body === 'new')
 })
 
@@ -154,7 +155,7 @@ test('store: a node whose store is gone at the start serves its last view, which
   const { directory } = site
   await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
   await site.store.store.consumers.insert('acme', { consumer_id: 'con_1', name: 'App', status: 'active', metadata: {} })
-  await site.addProject('shop', { config: { routes: [{ match: { path: '/*' }, plugins: ['api-key', { respond: { body: 'from the store' } }] }] } })
+  await site.addProject('shop', {}, { routes: [{ match: { path: '/*' }, plugins: ['api-key', { respond: { body: 'from the store' } }] }] })
   const { key } = await site.addKey('shop')
   await site.until('shop.gate.example', ({ status }) => status === 200, `X-API-Key: ${key}\r\n`)
   site.sluice.kill('SIGTERM')

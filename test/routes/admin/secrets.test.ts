@@ -6,9 +6,9 @@ import { openAdminApi, type AdminApiFixture } from '../../fixtures/admin-api.js'
 const CANARY = 'canary-5b1e9c'
 
 /** A project whose configuration is this, without asking what may be in it. */
-async function configure ({ open }: AdminApiFixture, customerId: string, projectId: string, config: Record<string, unknown>): Promise<void> {
+async function configure ({ open, configs }: AdminApiFixture, customerId: string, projectId: string, config: Record<string, unknown>): Promise<void> {
   const project = await open.store.projects.get(customerId, projectId) as Project
-  await open.store.projects.replace(customerId, { ...project, config })
+  await open.store.projects.replace(customerId, { ...project, config: configs.seal(customerId, config) })
 }
 
 const naming = (name: string): Record<string, unknown> => ({ routes: [{ id: 'orders', match: { path: '/o' }, plugins: [{ headers: { request: { set: { authorization: `Bearer \${secret:${name}}` } } } }] }, { id: 'open', match: { path: '/x' } }] })
