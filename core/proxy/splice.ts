@@ -16,8 +16,10 @@ export interface SpliceOptions {
 
 /** RFC 6455 section 7.4.1: 1001, the endpoint is going away; unmasked, as servers send. */
 const GOING_AWAY = Buffer.from([0x88, 0x02, 0x03, 0xe9])
-/** How long the peers have to end a connection that was told to go away. */
+/** How long the peers have to end a connection that was told to go away, or that has nobody at its other end. */
 const FAREWELL_MS = 5_000
+/** How long the rest of what came from an end that has gone may take to leave. */
+const REST_MS = 60_000
 
 /** How much has passed through a tunnel. */
 export interface SpliceCounts {
@@ -25,7 +27,10 @@ export interface SpliceCounts {
   readonly bytesDown: number
 }
 
-/** Joins two connections: bytes pass unchanged both ways, with backpressure; the end of one ends the other. What it gives goes on counting. */
+/**
+ * Joins two connections: bytes pass unchanged both ways, with backpressure; the end of one ends the other, behind what came before it. What it
+ * gives goes on counting.
+ */
 export function splice (client: TunnelEnd, upstream: TunnelEnd, options: SpliceOptions): SpliceCounts {
   const joined = new Splice(client.socket, upstream.socket, options)
   joined.begin(client.head, upstream.head)
@@ -44,6 +49,9 @@ class Splice implements Drainable, Ticking, SpliceCounts {
   private activeAt = performance.now()
   private draining = false
   private farewellAt = 0
+  /** The end that is left when the other has gone in order. */
+  private left: Duplex | null = null
+  private leftAt = 0
 
   constructor (client: Duplex, upstream: Duplex, options: SpliceOptions) {
     this.client = client
@@ -56,7 +64,7 @@ class Splice implements Drainable, Ticking, SpliceCounts {
     ticker.add(this)
     for (const [here, there] of [[client, upstream], [upstream, client]] as const) {
       here.on('error', () => { this.close() })
-      here.on('close', () => { this.close() })
+      here.on('close', () => { this.leave(here, there) })
       here.on('end', () => { there.end() })
       here.on('drain', () => { there.resume() })
     }
@@ -71,12 +79,14 @@ class Splice implements Drainable, Ticking, SpliceCounts {
   }
 
   private up (chunk: Buffer): void {
+    if (this.left !== null) return
     this.activeAt = performance.now()
     this.bytesUp += chunk.length
     if (!this.upstream.write(chunk)) this.client.pause()
   }
 
   private down (chunk: Buffer): void {
+    if (this.left !== null) return
     this.activeAt = performance.now()
     // The client was told that this is the end: what the upstream still says would come behind a close frame.
     if (this.farewellAt !== 0) return
@@ -94,6 +104,7 @@ class Splice implements Drainable, Ticking, SpliceCounts {
   drain (): void {
     if (this.draining) return
     this.draining = true
+    if (this.left !== null) return
     if (!this.options.frames) this.close()
     else if (this.frames.atBoundary) this.sayFarewell()
     else this.activeAt = performance.now()
@@ -108,7 +119,18 @@ class Splice implements Drainable, Ticking, SpliceCounts {
   /** Ends tunnels that are silent for too long, or that do not end after the farewell. */
   tick (nowMs: number): void {
     const { idleMs } = this.options
-    if (this.draining ? nowMs - this.activeAt > FAREWELL_MS || (this.farewellAt !== 0 && nowMs - this.farewellAt > FAREWELL_MS) : idleMs > 0 && nowMs - this.activeAt > idleMs) this.close()
+    if (this.left !== null) {
+      if (nowMs - this.leftAt > (this.left.writableFinished ? FAREWELL_MS : REST_MS)) this.close()
+    } else if (this.draining ? nowMs - this.activeAt > FAREWELL_MS || (this.farewellAt !== 0 && nowMs - this.farewellAt > FAREWELL_MS) : idleMs > 0 && nowMs - this.activeAt > idleMs) this.close()
+  }
+
+  /** One end has gone: if in order, the other still gets what came from it. What that one says is read away, or a reset would overtake the rest. */
+  private leave (gone: Duplex, there: Duplex): void {
+    if (!gone.readableEnded || this.left !== null || there.destroyed) { this.close(); return }
+    this.left = there
+    this.leftAt = performance.now()
+    there.end()
+    there.resume()
   }
 
   private close (): void {
