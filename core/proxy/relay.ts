@@ -1,14 +1,13 @@
 import type { Readable } from 'node:stream'
 import type { BodySource, GatewayRequest } from '../context.js'
 import { GatewayError } from '../errors.js'
-import { removeNames } from '../lib/header-names.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import type { AnswerHead } from './answer-head.js'
 import { requestHead } from './request-head.js'
 import { upstreamHeaders } from './request-headers.js'
 import { RequestBodyStream } from './request-body.js'
 import type { TransformedBody } from './transformed-body.js'
-import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
+import { cleanResponseHeaders, cleanTrailers, finalHeaders } from './response-headers.js'
 import { isConnectionLoss, upstreamError } from './upstream-errors.js'
 import type { Target, Upstream } from './upstream.js'
 import type { AnswerHandler, Exchange } from './upstream-connection.js'
@@ -66,8 +65,7 @@ export interface RelayPlan {
 /** In 64 KB there is room for tens of thousands of empty fields, which take the whole process a quarter of a second. */
 const MOST_FIELDS = 1_000
 /** Interim answers are written whether the client reads or not, so there is a bound. */
-const MOST_INTERIM = 64
-const LENGTH = ['content-length']
+export const MOST_INTERIM = 64
 const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'])
 
 /**
@@ -174,14 +172,12 @@ export class Relay implements UpstreamCall, AnswerHandler, Ticking {
   onHead ({ status, reason, fields }: AnswerHead): boolean {
     const now = performance.now()
     this.activeAt = now
-    const headers = fields.length > MOST_FIELDS * 2 ? null : cleanResponseHeaders(fields)
+    const headers = fields.length > MOST_FIELDS * 2 ? null : finalHeaders(status, fields)
     if (headers === null) {
       this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'headers_too_large' } }))
       return true
     }
     this.headAt = now
-    // RFC 9110 section 8.6: a 204 has no length, and a client that believed one would wait for a body.
-    if (status === 204) removeNames(headers, LENGTH)
     const bodyless = this.plan.method === 'HEAD' || status === 204 || status === 304
     const flowing = this.owner.relayHead(status, reason, headers, bodyless)
     this.paused = !flowing

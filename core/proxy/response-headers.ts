@@ -32,6 +32,15 @@ export function cleanResponseHeaders (raw: readonly string[]): string[] | null {
   return flat
 }
 
+const LENGTH = ['content-length']
+
+/** `cleanResponseHeaders` for a final status. RFC 9110 section 8.6: a 204 has no length, and a client that believed one would wait for a body. */
+export function finalHeaders (status: number, raw: readonly string[]): string[] | null {
+  const flat = cleanResponseHeaders(raw)
+  if (status === 204 && flat !== null) removeNames(flat, LENGTH)
+  return flat
+}
+
 const NOT_IN_TRAILERS: ReadonlySet<string> = new Set(['host', 'expect', 'set-cookie', 'authorization', 'www-authenticate'])
 
 /** Trailer fields, flat; those that frame, route or authenticate are not taken from a trailer (RFC 9110 section 6.5.1). */

@@ -6,9 +6,9 @@ import { GatewayError } from '../errors.js'
 import { HeaderList } from '../lib/header-list.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { tlsOptions } from './connector.js'
-import { type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
+import { MOST_INTERIM, type RelayOwner, type RelayPlan, type UpstreamCall, hostFor, targetPath } from './relay.js'
 import { upstreamHeaders } from './request-headers.js'
-import { cleanResponseHeaders, cleanTrailers } from './response-headers.js'
+import { cleanResponseHeaders, cleanTrailers, finalHeaders } from './response-headers.js'
 import { splice, type SpliceCounts } from './splice.js'
 import type { Tunnels } from './tunnels.js'
 import type { Target } from './upstream.js'
@@ -51,6 +51,7 @@ export class Tunnel implements UpstreamCall, Ticking {
   private tried: Target[] | null = null
   private done = false
   private connected = false
+  private interim = 0
   private activeAt = 0
 
   constructor (owner: TunnelOwner, request: GatewayRequest, plan: TunnelPlan) {
@@ -96,7 +97,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     const secure = url.protocol === 'https:'
     const { guard } = target.shared
     const refusal = guard === null ? null : guard.refusal(url.hostname)
-    if (refusal !== null) { this.fail(upstreamError(refusal, 'connecting')); return }
+    if (refusal !== null) { this.failed(refusal); return }
     const upstream = (secure ? httpsRequest : httpRequest)({
       hostname: url.hostname.replace(/^\[|\]$/g, ''), port: url.port === '' ? (secure ? 443 : 80) : url.port,
       method: plan.method, path: targetPath(target, plan), headers: headers as unknown as NodeJS.Dict<string>, agent: false, setHost: false,
@@ -107,7 +108,8 @@ export class Tunnel implements UpstreamCall, Ticking {
     upstream.on('timeout', () => { if (!this.connected) upstream.destroy(Object.assign(new Error('connect timeout'), { code: 'ETIMEDOUT' })) })
     upstream.on('information', ({ statusCode, rawHeaders }: { statusCode: number, rawHeaders: string[] }) => {
       const headers = cleanResponseHeaders(rawHeaders)
-      if (headers !== null) this.owner.relayInform(statusCode, headers)
+      if (++this.interim > MOST_INTERIM) this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'too_many_interim' } }))
+      else if (headers !== null) this.owner.relayInform(statusCode, headers)
     })
     upstream.on('upgrade', (answer, socket, head) => { this.switched(answer, socket, head, new HeaderList(headers)) })
     upstream.on('response', (answer) => { this.answered(answer) })
@@ -144,7 +146,7 @@ export class Tunnel implements UpstreamCall, Ticking {
     this.headAt = this.activeAt = performance.now()
     const status = answer.statusCode ?? 502
     const bodyless = status === 204 || status === 304 || this.plan.method === 'HEAD'
-    const headers = cleanResponseHeaders(answer.rawHeaders)
+    const headers = finalHeaders(status, answer.rawHeaders)
     if (headers === null) { this.fail(new GatewayError('UPSTREAM_INVALID_RESPONSE', { details: { reason: 'transfer_coding' } })); return }
     const flowing = this.owner.relayHead(status, answer.statusMessage ?? '', headers, bodyless)
     answer.on('data', (chunk: Buffer) => {
