@@ -54,8 +54,8 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
   protected sendAnswer (): void {
     if (this.sink.closed) return
     const answer = this.response
-    // What an upstream's parser let through or the engine wrote can be sent; what steps made of it may not.
-    if ((answer.source === 'reply' || this.compiled.pipeline.response !== null) && !this.isSendable(answer)) return
+    // What an upstream's parser let through can be sent; what steps made, refusals and their fields included, may not.
+    if ((answer.source !== 'upstream' || this.compiled.pipeline.response !== null) && !this.isSendable(answer)) return
     this.headSent(answer.status)
     const { flat } = answer.headers
     const idHeader = this.observer.requestIdHeader

@@ -1,7 +1,7 @@
 import { Transform } from 'node:stream'
 import { test, type Test } from 'tap'
 import { Type } from 'typebox'
-import { definePlugin, refuse, Reply, reply } from '../../../core/index.js'
+import { definePlugin, GatewayError, refuse, Reply, reply } from '../../../core/index.js'
 import type { Plugin, PluginInstance } from '../../../core/plugin.js'
 import { createInstances, closeInstances, CreateError } from '../../../core/pipeline/instances.js'
 import type { Host } from '../../../core/host.js'
@@ -147,6 +147,8 @@ test('pipeline: what a hook makes and HTTP does not know is a bug with the line 
     ['a header that is a number', { response (ctx) { ctx.response.headers.set('x', 5 as unknown as string) } }],
     ['a header name with a space', { response (ctx) { ctx.response.headers.set('x y', 'z') } }],
     ['an answer\'s header beyond latin1', { request: () => reply(200, { headers: { x: 'zażółć' } }) }],
+    ['a refusal\'s header with a line break', { request: () => refuse('AUTHORIZATION_ERROR', { headers: ['x', 'a\r\nSet-Cookie: b'] }) }],
+    ['a failure\'s header with a line break', { request () { throw new GatewayError('AUTHORIZATION_ERROR', { headers: ['x', 'a\r\nSet-Cookie: b'] }) } }],
     ['a status below 200', { response (ctx) { ctx.response.status = 101 } }],
     ['a status that is no number', { response (ctx) { ctx.response.status = NaN } }],
     ['a Reply without a status', { request: () => new Reply(99, [], null) }],
@@ -166,6 +168,9 @@ test('pipeline: what a hook makes and HTTP does not know is a bug with the line 
     t.equal(answer.status, 500, why)
     t.equal(errorOf(answer).code, 'INTERNAL_ERROR')
     t.ok(bugs.length === 1, `${why}: the log has it once`)
+    const kept = await sendRaw(port, 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n')
+    t.same(kept.responses.map(({ status }) => status), [500], `${why}: nor does it split an answer on a connection that stays open`)
+    t.notMatch(kept.bytes.toString('latin1'), /set-cookie/i)
     t.equal((await ask(port, '/free')).status, 200)
   }
 })
