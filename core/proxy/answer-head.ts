@@ -59,7 +59,8 @@ export function parseHead (text: string): AnswerHead {
   const fields: string[] = []
   let length = UNTIL_CLOSE
   let sized = false
-  let close = minor === 0
+  let closes = false
+  let keeps = minor === 1
   let keepAliveSeconds: number | null = null
   for (let at = lineEnd + 2; at < text.length;) {
     const end = text.indexOf('\r\n', at)
@@ -87,15 +88,15 @@ export function parseHead (text: string): AnswerHead {
         break
       case CONNECTION: {
         const listed = value.toLowerCase()
-        if (listed === 'keep-alive') close = false
-        else if (listed.split(',').some((token) => token.trim() === 'close')) close = true
+        if (listed === 'keep-alive') keeps = true
+        else if (listed.split(',').some((token) => token.trim() === 'close')) closes = true
         break
       }
       case KEEP_ALIVE:
         keepAliveSeconds = timeoutOf(value)
     }
   }
-  return { status, reason, fields, length, keepsOpen: !close, keepAliveSeconds }
+  return { status, reason, fields, length, keepsOpen: keeps && !closes, keepAliveSeconds }
 }
 
 /** Parses the fields behind the last chunk, with the line feed of the last one. Those that frame a message have no place there. Throws UpstreamFault. */

@@ -146,9 +146,11 @@ export class ConnectionPool implements ConnectionOwner, Ticking {
     this.free(connection)
   }
 
-  /** Each attempt that fails is one request's failure, the others wait for theirs. */
+  /** Each attempt that fails is the failure of one who still waits; the others wait for theirs. */
   private refuseFirst (error: Error): void {
-    this.shift()?.handler.onError(error)
+    let waiting = this.shift()
+    while (waiting !== null && !waiting.handler.wanted) waiting = this.shift()
+    waiting?.handler.onError(error)
     this.connectMore()
   }
 

@@ -152,11 +152,11 @@ export class Relay implements UpstreamCall, AnswerHandler, Ticking {
 
   private touch (): void { this.activeAt = performance.now() }
 
-  onConnect (exchange: Exchange, fresh: boolean): boolean {
-    if (this.done) return false
+  get wanted (): boolean { return !this.done }
+
+  onConnect (exchange: Exchange, fresh: boolean): void {
     this.exchange = exchange
     this.fresh = fresh
-    return true
   }
 
   onResponseStarted (): void { this.responseStarted = true }

@@ -29,8 +29,10 @@ export interface Exchange {
 
 /** Who asked. Either `onError` or `onEnd` is the last call. */
 export interface AnswerHandler {
-  /** There is a connection, and the request is about to be written; `fresh` = the first on it. Returns false when nobody wants it any more. */
-  onConnect (exchange: Exchange, fresh: boolean): boolean
+  /** Whether anybody still waits for the answer; asked up to `onConnect`. */
+  readonly wanted: boolean
+  /** There is a connection, and the request is about to be written; `fresh` = the first on it. */
+  onConnect (exchange: Exchange, fresh: boolean): void
   /** The first byte of an answer is there. */
   onResponseStarted (): void
   onInform (head: AnswerHead): void
@@ -101,9 +103,9 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
 
   /** Sends a request. Returns false, having done nothing, when nobody wants it any more. */
   send (request: UpstreamRequest, handler: AnswerHandler): boolean {
+    if (!handler.wanted) return false
     const { socket } = this
-    const fresh = !this.served
-    if (!handler.onConnect(this, fresh)) return false
+    handler.onConnect(this, !this.served)
     this.served = true
     this.handler = handler
     this.paused = false

@@ -45,12 +45,14 @@ async function startBed (t: Test, answer: (socket: Socket, nth: number) => void,
   return { pool, sockets, ask: (method = 'GET') => ask(pool, method).answer }
 }
 
-/** Sends a request; `seen` is called with its exchange once there is a connection. */
-function ask (pool: ConnectionPool, method = 'GET', more: Partial<AnswerHandler> = {}): { answer: Promise<Answer> } {
+/** Sends a request; `leave` makes it one that nobody waits for any more. */
+function ask (pool: ConnectionPool, method = 'GET', more: Partial<AnswerHandler> = {}): { answer: Promise<Answer>, leave (): void } {
+  let here = true
   const answer = new Promise<Answer>((resolve) => {
     const result: Answer = { status: 0, body: '', fresh: false, error: null }
     pool.dispatch({ method, head: `${method} / HTTP/1.1\r\nhost: a\r\n`, body: null, length: null }, {
-      onConnect: (_exchange: Exchange, fresh) => { result.fresh = fresh; return true },
+      get wanted () { return here },
+      onConnect: (_exchange: Exchange, fresh) => { result.fresh = fresh },
       onResponseStarted () {},
       onInform () {},
       onHead: ({ status }) => { result.status = status; return true },
@@ -61,7 +63,7 @@ function ask (pool: ConnectionPool, method = 'GET', more: Partial<AnswerHandler>
       ...more
     })
   })
-  return { answer }
+  return { answer, leave () { here = false } }
 }
 
 const turn = (): Promise<void> => new Promise((resolve) => { setImmediate(() => { setImmediate(resolve) }) })
@@ -98,7 +100,7 @@ test('connection pool: what comes behind an answer is nobody else\'s', async (t)
 })
 
 test('connection pool: a connection that the upstream closes, announced or not, is not used again', async (t) => {
-  for (const answer of ['HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok']) {
+  for (const answer of ['HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nKeep-Alive: timeout=1\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nConnection: x, Close\r\nContent-Length: 2\r\n\r\nok', 'HTTP/1.1 200 OK\r\nConnection: close\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nok']) {
     const { ask, sockets } = await startBed(t, (socket) => { socket.write(answer) })
     t.match(await ask(), { status: 200, body: 'ok' })
     await turn()
@@ -130,7 +132,7 @@ test('connection pool: requests wait their turn for the most connections there m
   const held: Socket[] = []
   const { ask: send, sockets, pool } = await startBed(t, (socket) => { held.push(socket) }, 2)
   const answers = Array.from({ length: 3 }, () => send())
-  const gone = ask(pool, 'GET', { onConnect: () => false, onEnd: () => { t.fail('nobody wanted it') } })
+  ask(pool, 'GET', { onEnd: () => { t.fail('nobody wanted it') } }).leave()
   const last = send()
   while (held.length < 2) await turn()
   t.strictSame(pool.stats, { connected: 2, free: 0, running: 2, pending: 3 })
@@ -140,7 +142,6 @@ test('connection pool: requests wait their turn for the most connections there m
   }
   t.strictSame((await Promise.all([...answers, last])).map(({ body }) => body), ['ok', 'ok', 'ok', 'ok'])
   t.equal(sockets.length, 2)
-  void gone
 })
 
 test('connection pool: an attempt that fails is one request\'s failure, and each has its own attempt', async (t) => {
@@ -149,6 +150,17 @@ test('connection pool: an attempt that fails is one request\'s failure, and each
   const results = await Promise.all(Array.from({ length: 4 }, () => ask(pool).answer))
   t.ok(results.every(({ error }) => error !== null))
   t.equal(attempts, 4)
+  t.strictSame(pool.stats, { connected: 0, free: 0, running: 0, pending: 0 })
+})
+
+test('connection pool: an attempt that fails is the failure of one who still waits', async (t) => {
+  let refuse = (): void => {}
+  const pool = new ConnectionPool((opened) => { refuse = () => { opened(new Error('refused'), null) } }, 1)
+  const gone = [ask(pool), ask(pool)]
+  const { answer } = ask(pool)
+  for (const { leave } of gone) leave()
+  refuse()
+  t.match((await answer).error, { message: 'refused' })
   t.strictSame(pool.stats, { connected: 0, free: 0, running: 0, pending: 0 })
 })
 
@@ -178,7 +190,7 @@ test('connection pool: a body that nobody takes yet waits, with the end of the c
   let length = 0
   let headSeen = (): void => {}
   const atHead = new Promise<void>((resolve) => { headSeen = resolve })
-  const { answer } = ask(pool, 'GET', { onConnect: (given) => { exchange = given; return true }, onHead: () => { headSeen(); return false }, onData: (chunk) => { length += chunk.length; return true } })
+  const { answer } = ask(pool, 'GET', { onConnect: (given) => { exchange = given }, onHead: () => { headSeen(); return false }, onData: (chunk) => { length += chunk.length; return true } })
   await atHead
   await turn()
   t.equal(length, 0)
@@ -204,7 +216,7 @@ test('connection pool: a TLS connection whose answer ended while it was to read 
   let length = 0
   let exchange: Exchange | null = null
   const slowly: Partial<AnswerHandler> = {
-    onConnect: (given) => { exchange = given; return true },
+    onConnect: (given) => { exchange = given },
     onData: (chunk) => {
       length += chunk.length
       if (length < 48_000) setImmediate(() => { if (length < 48_000) exchange?.resume() })
@@ -251,8 +263,7 @@ test('connection pool: an upstream that speaks before it is asked is not listene
   await once(server, 'listening')
   const pool = new ConnectionPool(createConnector({ origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`, connectMs: 5_000, tls: null, guard: null }), 1)
   t.teardown(() => { pool.destroy(); server.close() })
-  const { answer } = ask(pool, 'GET', { onConnect: () => false })
-  void answer
+  ask(pool).leave()
   while (pool.stats.pending > 0) await turn()
   while (pool.stats.connected > 0) await turn()
   t.equal(pool.stats.connected, 0)
