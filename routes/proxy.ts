@@ -4,9 +4,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from 'node:
 import { Server as NetServer, type AddressInfo } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import Fastify, { type FastifyInstance } from 'fastify'
-import { attachListener, serverOptions, type ListenerTarget } from '../core/listen/http1-listener.js'
-import { keepAliveFields } from '../core/listen/http1-head.js'
-import type { SinkState } from '../core/listen/http1-sink.js'
+import { attachListener, serverOptions, type Listener, type ListenerTarget } from '../core/listen/http1-listener.js'
 import type { TlsContext } from '../core/listen/tls-context.js'
 
 /** Where a data port listens. */
@@ -44,7 +42,7 @@ export interface DataPort {
  * the gateway's own goes on to Fastify. Fastify's router is frozen once it listens, so proxied routes are never Fastify routes.
  */
 export async function openDataPort (target: ListenerTarget, options: DataPortOptions, register: (own: FastifyInstance) => void): Promise<DataPort> {
-  let state: SinkState | null = null
+  let listener: Listener | null = null
   let server: Server | TlsServer | null = null
   const own = Fastify({
     logger: false,
@@ -52,7 +50,7 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     serverFactory: (handler) => {
       const settings = serverOptions(target.policy)
       server = options.tls === null ? createServer(settings) : createTlsServer({ ...settings, handshakeTimeout: target.policy.limits.headersMs, ...options.tls.serverOptions() })
-      state = attachListener(server as Server, target, handler)
+      listener = attachListener(server as Server, target, handler)
       return server as Server
     }
   })
@@ -85,23 +83,22 @@ export async function openDataPort (target: ListenerTarget, options: DataPortOpt
     setLimits ({ headersMs, keepAliveMs }) {
       live.headersTimeout = headersMs
       live.keepAliveTimeout = keepAliveMs
-      if (state !== null) state.keepAlive = keepAliveFields(keepAliveMs)
+      listener?.setKeepAlive(keepAliveMs)
     },
     async drain (idleMs) {
-      if (state !== null) state.draining = true
+      listener?.drain()
       closed = once(live, 'close')
       // Not HTTP's own way to close: that ends idle connections at once.
       NetServer.prototype.close.call(live)
       await endedWithin(idleMs)
-      live.closeIdleConnections()
+      listener?.closeIdle()
     },
     async ended (timeoutMs) {
-      live.closeIdleConnections()
+      listener?.closeIdle()
       await endedWithin(timeoutMs)
     },
     async close () {
-      live.closeAllConnections()
-      if (state !== null) for (const socket of state.upgraded) socket.destroy()
+      listener?.closeAll()
       await own.close()
     }
   }

@@ -1,11 +1,10 @@
-import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
-import type { GatewayRequest } from '../../core/context.js'
+import type { BodySource, GatewayRequest } from '../../core/context.js'
 import { Connection } from '../../core/listen/connection.js'
 import { readRequest } from '../../core/listen/http1-request.js'
 import type { ListenPolicy } from '../../core/listen/policy.js'
 import { createMemoryRequest } from '../../core/memory-exchange.js'
-import { Refusal } from '../../core/reply.js'
+import type { Refusal } from '../../core/reply.js'
 import { CommandError } from '../command.js'
 import { EXIT } from '../exit-codes.js'
 
@@ -61,11 +60,9 @@ export function readAsked (asked: AskedRequest, policy: ListenPolicy): GatewayRe
   const socket = new Socket()
   Object.defineProperty(socket, 'remoteAddress', { value: asked.from })
   if (asked.scheme === 'https') Object.defineProperty(socket, 'encrypted', { value: true })
-  const message = new IncomingMessage(socket)
-  Object.assign(message, { method, url: target, httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1 })
-  message.rawHeaders = ['host', authority, ...asked.headers.flat()]
-  if (data !== null) message.rawHeaders.push('content-length', String(Buffer.byteLength(data)))
-  const request = readRequest(message, new ServerResponse(message), new Connection(socket, policy.isTrusted), policy)
-  if (request instanceof Refusal) return request
-  return { ...request, body: data === null || data === '' ? null : createMemoryRequest({ target: '/', body: data }).body }
+  const rawHeaders = ['host', authority, ...asked.headers.flat()]
+  if (data !== null) rawHeaders.push('content-length', String(Buffer.byteLength(data)))
+  return readRequest({ method, url: target, httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders }, new Connection(socket, policy.isTrusted), policy, {
+    makeBody: () => createMemoryRequest({ target: '/', body: data ?? '' }).body as BodySource
+  })
 }

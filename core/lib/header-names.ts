@@ -1,3 +1,5 @@
+import { TOKEN } from './check-field.js'
+
 /**
  * What the gateway does with a header field, decided once per spelling of its name. Most traffic repeats a few dozen
  * spellings, so one bounded map look-up stands for lower-casing and all the checks of RFC 9110 section 7.6.1.
@@ -31,6 +33,8 @@ export const FieldKind = {
 export interface FieldName {
   readonly lower: string
   readonly kind: number
+  /** Whether it is a field name at all (RFC 9110 section 5.1). */
+  readonly isToken: boolean
 }
 
 const KINDS: Readonly<Record<string, number>> = {
@@ -100,7 +104,7 @@ export class FieldTable {
   private learn (name: string): FieldName {
     const lower = name.toLowerCase()
     const kind = this.extra.get(lower) ?? (this.dropUnderscores && lower.includes('_') ? FieldKind.refused : kindOf(lower))
-    const known = { lower, kind }
+    const known = { lower, kind, isToken: TOKEN.test(name) }
     if (this.names.size < MAX_NAMES && name.length <= MAX_NAME_LENGTH) this.names.set(name, known)
     return known
   }

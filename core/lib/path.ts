@@ -70,7 +70,8 @@ export function normalizePath (raw: string, keepRepeatedSlashes: boolean): strin
 /** What is wrong with a raw path that `normalizePath` refuses, without a full stop; `''` for a valid one. */
 export function pathProblem (raw: string): string {
   if (raw.charCodeAt(0) !== SLASH) return 'the path does not begin with "/"'
-  return spellingProblem(raw) ?? (resolve(spell(raw), false) === null ? 'the path goes above the root' : '')
+  const problem = spellingProblem(raw) ?? resolve(spell(raw), false)
+  return problem.charCodeAt(0) === SLASH ? '' : problem
 }
 
 /** Whether a path in normal form holds a slash or backslash in its escaped form. */
@@ -104,7 +105,8 @@ function beginsDotSegment (path: string, at: number): boolean {
 
 function rebuild (raw: string, keepRepeatedSlashes: boolean): string | null {
   if (spellingProblem(raw) !== null) return null
-  return resolve(spell(raw), keepRepeatedSlashes)
+  const resolved = resolve(spell(raw), keepRepeatedSlashes)
+  return resolved.charCodeAt(0) === SLASH ? resolved : null
 }
 
 // The byte that an escape stands for, or -1.
@@ -172,9 +174,9 @@ function spell (raw: string): string {
 
 const TO_RESOLVE = /\/[/.]/
 
-// Dot segments and repeated slashes (RFC 3986 section 5.2.4); null above the root. Merging comes first: `/a//../b` is `/b`.
-// When slashes are kept, an upstream may still merge them, so the depth is counted as if they were merged.
-function resolve (path: string, keepRepeatedSlashes: boolean): string | null {
+// Dot segments and repeated slashes (RFC 3986 section 5.2.4); what has no such form gives, instead of a path, what is wrong with it. Merging
+// comes first: `/a//../b` is `/b`. When slashes are kept, an upstream may still merge them, so the depth is counted as if they were merged.
+function resolve (path: string, keepRepeatedSlashes: boolean): string {
   if (!TO_RESOLVE.test(path)) return path
   const parts = path.split('/')
   const kept: string[] = []
@@ -183,8 +185,9 @@ function resolve (path: string, keepRepeatedSlashes: boolean): string | null {
     const part = parts[i] as string
     const last = i === parts.length - 1
     if (part === '..') {
-      if (--depth < 0) return null
-      kept.pop()
+      if (--depth < 0) return 'the path goes above the root'
+      // `/a%2Fb/..` is `/` to who reads one segment in front of the dots, and `/a/` to who reads two.
+      if (hasEncodedSlash(kept.pop() ?? '')) return 'a dot segment of the path takes back an encoded slash or backslash'
     } else if (part !== '.' && part !== '') {
       depth++
       kept.push(part)

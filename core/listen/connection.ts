@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { TLSSocket } from 'node:tls'
 import type { ConnectionInfo } from '../context.js'
 import type { GatewayError } from '../errors.js'
-import type { Http1Body } from './http1-body.js'
+import type { ClientBody } from './client-body.js'
 
 /** Pipelining deeper than this is no client's. */
 const MAX_WAITING = 256
@@ -22,7 +22,7 @@ export class Connection implements ConnectionInfo {
   /** Whether a request is being answered. */
   busy = false
   /** The body of the request that is being answered. */
-  body: Http1Body | null = null
+  body: ClientBody | null = null
   private waiting: (() => void)[] | null = null
 
   constructor (socket: Socket, isTrusted: (address: string) => boolean) {

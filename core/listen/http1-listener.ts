@@ -1,16 +1,20 @@
 import { type IncomingMessage, type Server, type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { Server as TlsServer } from 'node:tls'
 import type { ConnectionInfo, ResponseSink } from '../context.js'
 import { GatewayError } from '../errors.js'
 import { Refusal, refuse } from '../reply.js'
 import { connectionOf, type Connection } from './connection.js'
 import { endGently } from './end-gently.js'
-import { keepAliveFields } from './http1-head.js'
+import { keepAliveFields } from './answer-text.js'
+import { DirectConnection, type DirectServer } from './direct-connection.js'
+import { Http1Body } from './http1-body.js'
 import { type AcceptedRequest, readRequest } from './http1-request.js'
-import { Http1Sink, type SinkState } from './http1-sink.js'
+import { Http1Sink } from './http1-sink.js'
 import { forwardDrain, UpgradeSocket } from './http1-upgrade.js'
 import type { ListenPolicy } from './policy.js'
+import type { SinkState } from './sink-state.js'
 
 /** What was refused before it became a request: enough for a log record and an answer in the right shape. */
 export interface EarlyRefusal {
@@ -60,12 +64,24 @@ export function serverOptions (policy: ListenPolicy): ServerOptions {
   }
 }
 
+/** What can be done with all connections of a listener. */
+export interface Listener {
+  /** Every further answer closes its connection. */
+  drain (): void
+  /** What answers tell of how long an idle connection is kept. */
+  setKeepAlive (keepAliveMs: number): void
+  /** Ends those on which nothing is under way. */
+  closeIdle (): void
+  closeAll (): void
+}
+
 /**
- * Puts the data path in front of a server: its requests come to `target` first. `own` is the handler for the gateway's own routes.
- * Returns the state that all sinks share; setting `draining` makes every further answer close its connection.
+ * Puts the data path in front of a server: its requests come to `target` first. `own` is the handler for the gateway's own routes. Connections are
+ * read here for as long as what comes is of the usual kind, and are the server's from then on.
  */
-export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): SinkState {
-  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout), stallMs: () => target.policy.limits.stallMs, upgraded: new Set() }
+export function attachListener (server: Server, target: ListenerTarget, own: (req: IncomingMessage, res: ServerResponse) => void): Listener {
+  const upgraded = new Set<Socket>()
+  const state: SinkState = { draining: false, keepAlive: keepAliveFields(server.keepAliveTimeout), stallMs: () => target.policy.limits.stallMs }
   // More than the limit is refused by count; Node would cut the list silently instead.
   server.maxHeadersCount = 0
 
@@ -78,18 +94,20 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
   const serve = (req: IncomingMessage, res: ServerResponse, connection: Connection): void => {
     if (connection.poisoned) return
     connection.busy = true
-    const request = readRequest(req, res, connection, target.policy)
+    const request = read(req, res, connection)
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
-    connection.body = request.body
-    if (connection.failure !== null && !req.complete) request.body?.breakOff(connection.failure)
+    if (connection.failure !== null && !req.complete) connection.body?.breakOff(connection.failure)
     if (target.isOwn(request)) {
       res.once('close', () => { connection.done() })
       own(req, res)
       return
     }
-    if (request.body === null) skipReading(req)
-    target.handle(request, new Http1Sink(res, request.body, state, connection))
+    target.handle(request, new Http1Sink(res, connection.body, state, connection))
   }
+
+  const read = (req: IncomingMessage, res: ServerResponse, connection: Connection): AcceptedRequest | Refusal => readRequest(req, connection, target.policy, {
+    makeBody: (length, awaitsContinue) => connection.body = new Http1Body(req, res, length, awaitsContinue, target.policy.limits)
+  })
 
   const refuseRequest = (req: IncomingMessage, res: ServerResponse, connection: Connection, refusal: Refusal): void => {
     connection.poisoned = true
@@ -109,9 +127,9 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     connection.busy = true
     const upgrading = new UpgradeSocket(req, socket, head)
     const res = upgrading.response
-    state.upgraded.add(socket)
-    socket.once('close', () => { state.upgraded.delete(socket) })
-    const request = readRequest(req, res, connection, target.policy)
+    upgraded.add(socket)
+    socket.once('close', () => { upgraded.delete(socket) })
+    const request = read(req, res, connection)
     if (request instanceof Refusal) { refuseRequest(req, res, connection, request); return }
     // Node hands over every request with an Upgrade field raw: its body, if it has one, was never parsed.
     if (request.body !== null) { refuseRequest(req, res, connection, UPGRADE_WITH_BODY); return }
@@ -161,16 +179,35 @@ export function attachListener (server: Server, target: ListenerTarget, own: (re
     const line = /^([A-Z]+) ([^ \r\n]*)/.exec(packet)
     inTurn(socket, connection, () => { refuseRaw(socket, connection, refusal, { method: line?.[1] ?? '', target: line?.[2]?.slice(0, 200) ?? '', accept: undefined }) })
   })
-  return state
-}
 
-/**
- * Nobody reads a request without a body, and there is nothing to read: Node would still start its stream at the end of the answer, to pull
- * what is left off the wire, and see four more turns of the queue through. This mark is how it knows that somebody reads already; a Node
- * that knows it no longer does the work again.
- */
-function skipReading (req: IncomingMessage): void {
-  (req as IncomingMessage & { _consuming?: boolean })._consuming = true
+  const direct = new Set<DirectConnection>()
+  const event = server instanceof TlsServer ? 'secureConnection' : 'connection'
+  const nodes = server.listeners(event) as ((this: Server, socket: Socket) => void)[]
+  server.removeAllListeners(event)
+  const directServer: DirectServer = {
+    state,
+    get policy () { return target.policy },
+    isOwn: (request) => target.isOwn(request),
+    handle (request, sink) { target.handle(request, sink) },
+    left (connection) { direct.delete(connection) },
+    handOver (socket) { for (const serve of nodes) serve.call(server, socket) },
+    refuseSlow (socket, connection) { refuseRaw(socket, connection, TIMEOUT, { method: '', target: '', accept: undefined }) }
+  }
+  server.on(event, (socket: Socket) => { direct.add(new DirectConnection(socket, directServer)) })
+
+  return {
+    drain () { state.draining = true },
+    setKeepAlive (keepAliveMs) { state.keepAlive = keepAliveFields(keepAliveMs) },
+    closeIdle () {
+      for (const connection of direct) connection.closeIdle()
+      server.closeIdleConnections()
+    },
+    closeAll () {
+      for (const connection of direct) connection.cut()
+      server.closeAllConnections()
+      for (const socket of upgraded) socket.destroy()
+    }
+  }
 }
 
 const UPGRADE_WITH_BODY = refuse('VALIDATION_ERROR', { message: 'A request that asks for an upgrade has no body here.', details: { reason: 'upgrade_with_body' } })

@@ -1,5 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { GatewayRequest } from '../context.js'
+import type { BodySource, GatewayRequest } from '../context.js'
 import { HeaderList } from '../lib/header-list.js'
 import { FieldKind, connectionNames, removeNames } from '../lib/header-names.js'
 import { hostNameOf } from '../lib/host-name.js'
@@ -7,13 +6,28 @@ import { normalizePath, pathProblem } from '../lib/path.js'
 import { type Refusal, refuse } from '../reply.js'
 import { clientAddressOf } from './client-address.js'
 import type { Connection } from './connection.js'
-import { Http1Body } from './http1-body.js'
 import type { ListenPolicy } from './policy.js'
 
 /** A request as the data path takes it, with the id that a trusted peer gave it. */
 export interface AcceptedRequest extends GatewayRequest {
-  readonly body: Http1Body | null
   readonly givenId: string | null
+  /** Whether the client asks for the connection to be closed behind the answer. */
+  readonly closes: boolean
+}
+
+/** The head of a request as a parser gives it; what Node calls an IncomingMessage is one. */
+export interface RequestHead {
+  readonly method?: string | undefined
+  readonly url?: string | undefined
+  readonly httpVersionMajor: number
+  readonly httpVersionMinor: number
+  /** Flat, as they came; values without the white space around them. */
+  readonly rawHeaders: readonly string[]
+}
+
+/** Makes the body of a request that has one. `length`: its Content-Length; null = it comes in chunks. */
+export interface BodyMaker {
+  makeBody (length: number | null, awaitsContinue: boolean): BodySource
 }
 
 const invalid = (reason: string, message: string): Refusal => refuse('VALIDATION_ERROR', { message, details: { reason } })
@@ -37,14 +51,15 @@ const BAD_EXPECT = refuse('EXPECTATION_FAILED', { details: { reason: 'expect' } 
 const CONTENT_LENGTH = /^(0|[1-9][0-9]{0,14})$/
 // Members of comma-separated lists.
 const UPGRADE = /(?:^|[\s,])upgrade(?:$|[\s,])/i
+const CLOSE = /(?:^|[\s,])close(?:$|[\s,])/i
 const TRAILERS = /(?:^|[\s,])trailers(?:$|[\s,;])/i
 const GIVEN_ID = /^[\x21-\x7e]{1,128}$/
 
 /**
- * Reads Node's parsed message as a gateway request, or says why it is refused. Node's parser is strict about framing; what it
+ * Reads a parsed head as a gateway request, or says why it is refused. Node's parser is strict about framing; what it
  * lets through although two servers could read it differently is refused here (attacks 1-12).
  */
-export function readRequest (req: IncomingMessage, res: ServerResponse, connection: Connection, policy: ListenPolicy): AcceptedRequest | Refusal {
+export function readRequest (req: RequestHead, connection: Connection, policy: ListenPolicy, bodies: BodyMaker): AcceptedRequest | Refusal {
   const { limits } = policy
   const { rawHeaders } = req
   const target = req.url as string
@@ -61,6 +76,7 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
   let upgrade: string | null = null
   let listed: string[] | null = null
   let connectionUpgrade = false
+  let closes = false
   let givenId: string | null = null
   let bytes = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -90,7 +106,10 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
       case FieldKind.connection: {
         const names = connectionNames(value)
         if (names !== null) listed = listed === null ? names : listed.concat(names)
-        if (UPGRADE.test(value)) connectionUpgrade = true
+        if (value !== 'keep-alive') {
+          if (UPGRADE.test(value)) connectionUpgrade = true
+          if (CLOSE.test(value)) closes = true
+        }
         break
       }
       case FieldKind.upgrade:
@@ -157,8 +176,9 @@ export function readRequest (req: IncomingMessage, res: ServerResponse, connecti
     clientAddress: connection.trusted ? clientAddressOf(headers, connection, policy.isTrusted) : connection.remoteAddress,
     // RFC 9110 section 7.8: HTTP/1.0 knows no upgrade.
     upgrade: connectionUpgrade && req.httpVersionMinor === 1 ? upgrade : null,
-    body: hasBody ? new Http1Body(req, res, length, expect, limits) : null,
-    givenId
+    body: hasBody ? bodies.makeBody(length, expect) : null,
+    givenId,
+    closes
   }
 }
 

@@ -1,37 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ResponseSink, TunnelEnd } from '../context.js'
-import { latin1 } from '../lib/latin1.js'
+import { REASON } from './answer-text.js'
+import { type ClientBody, endsConnection, leavesMuch } from './client-body.js'
 import type { Connection } from './connection.js'
 import { endGently } from './end-gently.js'
-import type { Http1Body } from './http1-body.js'
-import { REASON, composeHead, endInOneWrite } from './http1-head.js'
+import { flushThisTurn } from './flush-turn.js'
 import type { UpgradeSocket } from './http1-upgrade.js'
-
-/** Bodies up to this size wait (within one turn of the event loop) to leave with their head in one write. */
-const HOLD_BYTES = 8 * 1024
-
-/** What sinks of one listener share. */
-export interface SinkState {
-  /** The server is stopping: answers say `Connection: close`. */
-  draining: boolean
-  /** `keepAliveFields` of the listener. */
-  keepAlive: string
-  /** How long a client may take nothing of the rest of its answer. */
-  readonly stallMs: () => number
-  /** Connections that are no longer the server's: it can not close them. */
-  readonly upgraded: Set<Socket>
-}
-
-// Sinks whose head waits for its body. One immediate serves all of a turn: what did not complete by then goes out as it is, so
-// that no byte is held longer than the turn in which it came.
-let waiting: Http1Sink[] = []
-
-function flushWaiting (): void {
-  const sinks = waiting
-  waiting = []
-  for (const sink of sinks) sink.flush()
-}
+import type { SinkState } from './sink-state.js'
 
 /** Writes an answer to an HTTP/1 connection. */
 export class Http1Sink implements ResponseSink {
@@ -43,20 +19,15 @@ export class Http1Sink implements ResponseSink {
   tunnel: ((reason: string, headers: string[]) => TunnelEnd) | null = null
 
   private readonly res: ServerResponse
-  private readonly body: Http1Body | null
+  private readonly body: ClientBody | null
   private readonly state: SinkState
   private readonly connection: Connection
-  private heldStatus = 0
-  private heldReason = ''
-  private heldHeaders: string[] | null = null
-  private heldBody: Uint8Array | null = null
-  private heldLength = 0
   private unflushed = false
   private draining = false
   private unwritable: unknown = null
   private limited = false
 
-  constructor (res: ServerResponse, body: Http1Body | null, state: SinkState, connection: Connection) {
+  constructor (res: ServerResponse, body: ClientBody | null, state: SinkState, connection: Connection) {
     this.res = res
     this.body = body
     this.state = state
@@ -67,7 +38,6 @@ export class Http1Sink implements ResponseSink {
   private readonly closing = (): void => {
     if (this.closed) return
     this.closed = true
-    this.heldHeaders = null
     if (this.body !== null && !this.body.complete) this.body.abandon()
     // To Node an answer is finished, too, when its connection was destroyed with the rest of it inside.
     this.onClose?.(this.res.writableFinished && !(this.limited && this.res.req.socket.destroyed), this.unwritable)
@@ -114,30 +84,20 @@ export class Http1Sink implements ResponseSink {
     }
   }
 
-  head (status: number, reason: string, headers: string[], bodyless: boolean): void {
+  head (status: number, reason: string, headers: string[]): void {
     this.headSent = true
     if (this.closed) return
-    let length = -1
-    for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'content-length') length = Number(headers[i + 1])
     if (this.mustClose()) headers.push('connection', 'close')
-    waiting.push(this)
-    if (waiting.length === 1) setImmediate(flushWaiting)
-    if (!bodyless && length >= 0 && length <= HOLD_BYTES) {
-      this.heldStatus = status
-      this.heldReason = reason
-      this.heldHeaders = headers
-      this.heldLength = length
-      return
-    }
-    this.unflushed = this.writeHead(status, reason, headers)
+    if (!this.writeHead(status, reason, headers)) return
+    this.unflushed = true
+    flushThisTurn(this)
   }
 
   /**
-   * Serialises the head. Node refuses what it can not write; steps and upstreams are checked before they come here, so whatever is left
-   * is a bug, and costs this one connection: a throw would come out of an immediate, where nobody catches it.
+   * Gives Node the head, which sends it with what comes first. It refuses what it can not write; steps and upstreams are checked before they
+   * come here, so whatever is left is a bug, and costs this one connection: a throw would come out of an immediate, where nobody catches it.
    */
   private writeHead (status: number, reason: string, headers: string[]): boolean {
-    if (composeHead(this.res, status, reason, headers, this.state.keepAlive)) return true
     for (let i = 0; i < headers.length; i += 2) if (headers[i] === 'date') this.res.sendDate = false
     try {
       if (reason === '' || !REASON.test(reason)) this.res.writeHead(status, headers)
@@ -150,27 +110,17 @@ export class Http1Sink implements ResponseSink {
     }
   }
 
-  /** Sends what is being held. */
   flush (): void {
-    const { heldHeaders, heldBody } = this
-    if (heldHeaders !== null) {
-      this.heldHeaders = null
-      if (!this.writeHead(this.heldStatus, this.heldReason, heldHeaders)) return
-      this.unflushed = true
-      if (heldBody !== null) { this.heldBody = null; this.unflushed = false; this.res.write(heldBody) }
-    }
-    if (this.unflushed && !this.closed) { this.unflushed = false; this.res.flushHeaders() }
+    if (!this.unflushed || this.closed) return
+    this.unflushed = false
+    this.res.flushHeaders()
   }
 
-  get flushed (): boolean { return this.heldBody === null && this.res.writableLength === 0 }
+  get flushed (): boolean { return this.res.writableLength === 0 }
 
   write (chunk: Uint8Array): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length
-    if (this.heldHeaders !== null) {
-      if (this.heldBody === null && chunk.length === this.heldLength) { this.heldBody = chunk; return true }
-      this.flush()
-    }
     this.unflushed = false
     if (this.res.write(chunk)) return true
     if (!this.draining) {
@@ -182,13 +132,8 @@ export class Http1Sink implements ResponseSink {
 
   end (trailers: readonly string[] | null): void {
     if (this.closed) return
-    const { heldHeaders, heldBody } = this
     this.unflushed = false
-    if (heldHeaders !== null) {
-      this.heldHeaders = null
-      if (!this.writeHead(this.heldStatus, this.heldReason, heldHeaders)) return
-      if (heldBody !== null) { endInOneWrite(this.res, latin1(heldBody as Buffer)); this.limitRest(); return }
-    } else if (trailers !== null) {
+    if (trailers !== null) {
       const pairs: [string, string][] = []
       for (let i = 0; i < trailers.length; i += 2) pairs.push([trailers[i] as string, trailers[i + 1] as string])
       this.res.addTrailers(pairs)
@@ -205,12 +150,11 @@ export class Http1Sink implements ResponseSink {
     if (unread || this.mustClose()) headers.push('connection', 'close')
     if (unread) res.req.socket.destroySoon = endGently
     if (!this.writeHead(status, '', headers)) return
-    const payload = bodyless ? null : body
-    if (payload !== null) this.bytesWritten = payload.length
-    if (payload === null) res.end()
-    else if (typeof payload === 'string') res.end(payload)
-    else if (payload.length <= HOLD_BYTES) endInOneWrite(res, latin1(payload as Buffer))
-    else res.end(payload)
+    if (bodyless || body === null) res.end()
+    else {
+      this.bytesWritten = body.length
+      res.end(body)
+    }
     this.limitRest()
   }
 
@@ -229,11 +173,10 @@ export class Http1Sink implements ResponseSink {
   }
 
   private mustClose (): boolean {
-    return this.state.draining || (this.body !== null && (this.body.awaitsContinue || this.body.cut))
+    return this.state.draining || endsConnection(this.body)
   }
 
   abort (): void {
-    this.heldHeaders = null
     this.unflushed = false
     const { res } = this
     const { socket } = res
@@ -242,9 +185,4 @@ export class Http1Sink implements ResponseSink {
     if (res.req.httpVersionMinor === 0 && socket !== null && !('encrypted' in socket)) socket.resetAndDestroy()
     res.destroy()
   }
-}
-
-/** Whether it is better to end the connection than to read the rest away. */
-function leavesMuch ({ complete, cut, length, awaitsContinue, bytesRead }: Http1Body): boolean {
-  return !complete && (cut || awaitsContinue || length === null || length - bytesRead > 64 * 1024)
 }

@@ -82,7 +82,9 @@ const INVALID: readonly (readonly [raw: string, problem: RegExp])[] = [
   ['/a/../..', /above the root/],
   ['/%2e%2e/a', /above the root/],
   // As deep as an upstream that merges slashes sees it.
-  ['/a//../../b', /above the root/]
+  ['/a//../../b', /above the root/],
+  ['/a%2Fb/..', /takes back an encoded slash/],
+  ['/x/admin%5cusers/%2E%2e/y', /takes back an encoded slash/]
 ]
 
 t.test('normalizePath: brings each spelling into the one normal form', async (t) => {

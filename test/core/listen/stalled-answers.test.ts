@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { connectionOf } from '../../../core/listen/connection.js'
-import { keepAliveFields } from '../../../core/listen/http1-head.js'
+import { keepAliveFields } from '../../../core/listen/answer-text.js'
 import { Http1Sink } from '../../../core/listen/http1-sink.js'
 import { openSocket } from '../../fixtures/raw-client.js'
 
@@ -15,7 +15,7 @@ async function serve (t: Test, keepAliveMs: number, answer: (sink: Http1Sink, ur
   let tell = (): void => {}
   const server = createServer({ keepAliveTimeout: keepAliveMs }, (req, res) => {
     const since = performance.now()
-    const sink = new Http1Sink(res, null, { draining: false, keepAlive: keepAliveFields(keepAliveMs), stallMs: () => STALL_MS, upgraded: new Set() }, connectionOf(req.socket, () => false))
+    const sink = new Http1Sink(res, null, { draining: false, keepAlive: keepAliveFields(keepAliveMs), stallMs: () => STALL_MS }, connectionOf(req.socket, () => false))
     sink.onClose = (complete) => {
       ended.push({ complete, ms: performance.now() - since })
       tell()
@@ -32,7 +32,7 @@ async function serve (t: Test, keepAliveMs: number, answer: (sink: Http1Sink, ur
 const BIG = 20 * 1024 * 1024
 const whole = (sink: Http1Sink): void => { sink.answer(200, ['content-length', String(BIG)], Buffer.alloc(BIG), false) }
 const streamed = (sink: Http1Sink): void => {
-  sink.head(200, '', [], false)
+  sink.head(200, '', [])
   sink.write(Buffer.alloc(BIG))
   sink.end(null)
 }

@@ -1,4 +1,3 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { Connection } from '../../../core/listen/connection.js'
@@ -33,8 +32,8 @@ const policies = [false, true].map((trusted) => compilePolicy({ ...listen, trust
 function sentOf (fields: readonly Field[], trusted: boolean): Field[] {
   const policy = policies[Number(trusted)] as NonNullable<typeof policies[number]>
   const socket = { remoteAddress: '192.0.2.1', remotePort: 1, localPort: 2 } as ConstructorParameters<typeof Connection>[0]
-  const message = { method: 'GET', url: '/a', httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders: ['Host', 'h.example', ...fields.flat()] }
-  const request = readRequest(message as unknown as IncomingMessage, {} as unknown as ServerResponse, new Connection(socket, policy.isTrusted), policy)
+  const head = { method: 'GET', url: '/a', httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders: ['Host', 'h.example', ...fields.flat()] }
+  const request = readRequest(head, new Connection(socket, policy.isTrusted), policy, { makeBody: () => { throw new Error('it has no body') } })
   if (request instanceof Refusal) throw new Error(JSON.stringify(request))
   return pairs(upstreamHeaders(request, { fields: request.headers.flat, requestIdHeader: 'x-request-id', requestId: 'id-1' }, 'target.example:80'))
 }

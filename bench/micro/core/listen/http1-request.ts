@@ -2,10 +2,9 @@
  * Nanoseconds to read a client's request head, cleaning its fields on the way, by their number.
  * Run: node dist/bench/micro/core/listen/http1-request.js [--quick]
  */
-import { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import { Connection } from '../../../../core/listen/connection.js'
-import { readRequest } from '../../../../core/listen/http1-request.js'
+import { type BodyMaker, readRequest, type RequestHead } from '../../../../core/listen/http1-request.js'
 import { compilePolicy } from '../../../../core/listen/policy.js'
 import { Refusal } from '../../../../core/reply.js'
 import { printGrowth, printSizes } from '../../growth.js'
@@ -20,13 +19,13 @@ const SIZES = [8, 20, 100]
 const USUAL = ['Host', 'shop.example.com', 'User-Agent', 'bench', 'Accept', '*/*', 'Accept-Encoding', 'gzip, br', 'Connection', 'keep-alive']
 const HOSTILE = ['X-Consumer-Id', 'me', 'X-Forwarded-For', '10.0.0.1', 'Keep-Alive', '3', 'Connection', 'x-a, x-b, close']
 
-function message (fields: number, first: readonly string[], target: string): IncomingMessage {
-  const made = new IncomingMessage(new Socket())
-  Object.assign(made, { method: 'GET', url: target, httpVersion: '1.1', httpVersionMajor: 1, httpVersionMinor: 1 })
-  made.rawHeaders = first.slice(0, fields * 2)
-  for (let n = made.rawHeaders.length / 2; n < fields; n++) made.rawHeaders.push(`X-Field-${n}`, `the value of field ${n}`)
-  return made
+function message (fields: number, first: readonly string[], target: string): RequestHead {
+  const rawHeaders = first.slice(0, fields * 2)
+  for (let n = rawHeaders.length / 2; n < fields; n++) rawHeaders.push(`X-Field-${n}`, `the value of field ${n}`)
+  return { method: 'GET', url: target, httpVersionMajor: 1, httpVersionMinor: 1, rawHeaders }
 }
+
+const NO_BODY: BodyMaker = { makeBody: () => { throw new Error('none of these has a body') } }
 
 printSizes('fields', SIZES)
 for (const [title, first, target] of [
@@ -34,9 +33,8 @@ for (const [title, first, target] of [
 ] as const) {
   printGrowth(title, SIZES.map((fields) => {
     const made = message(fields, first, target)
-    const response = new ServerResponse(made)
-    const read = readRequest(made, response, connection, policy)
+    const read = readRequest(made, connection, policy, NO_BODY)
     if (read instanceof Refusal || read.path !== '/api/v1/orders/42' || read.headers.has('x-consumer-id')) throw new Error(`${title}: it was not read as it should be`)
-    return nsPerCall(() => { readRequest(made, response, connection, policy) })
+    return nsPerCall(() => { readRequest(made, connection, policy, NO_BODY) })
   }))
 }
