@@ -1,40 +1,13 @@
 import { createRequire } from 'node:module'
 import type { Socket } from 'node:net'
 import type { buildConnector } from 'undici'
+import { SHARED_READS } from '../lib/shared-reads.js'
 import type { UpstreamTlsConfig } from '../route.js'
 import { guardConnector, type EgressGuard } from './guarded-connector.js'
 
 // The package's own entry loads fetch, WebSocket, caches and mocks as well: 3 MB of heap in every process, which forwards without them.
 const require = createRequire(import.meta.url)
 const createUndiciConnector = require('undici/lib/core/connect.js') as typeof buildConnector
-
-/** Who takes what a socket has read. */
-export interface SocketReader {
-  /** The first `length` bytes, which are overwritten afterwards. Returns false to read no more before the socket is resumed. */
-  read (bytes: Buffer, length: number): boolean
-}
-
-const READER = Symbol('reader')
-
-interface ReadSocket extends Socket { [READER]?: SocketReader }
-
-// One buffer serves every connection: it is read into, and taken by its reader, before anything else happens. Sockets that read into
-// buffers of their own allocate 64 KB for each read, and cost a stream's bookkeeping on top.
-const shared = Buffer.allocUnsafeSlow(64 * 1024)
-
-/** Node calls it as the socket's method. */
-function onRead (this: ReadSocket, length: number, bytes: Uint8Array): boolean {
-  const reader = this[READER]
-  if (reader !== undefined) return reader.read(bytes as Buffer, length)
-  // An upstream that speaks before it is asked.
-  this.destroy()
-  return false
-}
-
-/** Hands what the socket reads from now on to `reader`. Only for sockets that `createConnector` opened. */
-export function readInto (socket: Socket, reader: SocketReader): void {
-  (socket as ReadSocket)[READER] = reader
-}
 
 /** Opens a connection, with TLS where that is asked for; calls back once, with an error or with the socket. */
 export type Connect = (opened: (error: Error | null, socket: Socket | null) => void) => void
@@ -55,7 +28,7 @@ export interface ConnectorOptions {
  */
 export function createConnector ({ origin, connectMs, tls, guard }: ConnectorOptions): Connect {
   const anywhere = createUndiciConnector({
-    timeout: connectMs, allowH2: false, onread: { buffer: shared, callback: onRead }, ...(guard === null ? {} : { lookup: guard.lookup }), ...tlsOptions(tls)
+    timeout: connectMs, allowH2: false, onread: SHARED_READS, ...(guard === null ? {} : { lookup: guard.lookup }), ...tlsOptions(tls)
   } as buildConnector.BuildOptions)
   const connect = guard === null ? anywhere : guardConnector(anywhere, guard)
   const { protocol, host, hostname, port } = new URL(origin)

@@ -61,7 +61,7 @@ test('strict: an upgrade that is pipelined behind another request waits its turn
   t.same(gateway.bugs, [])
 })
 
-test('strict: a connection can not make the gateway do everything at once, nor keep everything', async (t) => {
+test('strict: a connection can not make the gateway do everything at once', async (t) => {
   const gateway = await startStrict(t)
   let most = 0
   let now = 0
@@ -74,10 +74,6 @@ test('strict: a connection can not make the gateway do everything at once, nor k
   const deep = await sendRaw(gateway.port, PIPELINED.repeat(200), { count: 200, methods: Array<string>(200).fill('GET') })
   t.equal(deep.responses.filter(({ status }) => status === 200).length, 200)
   t.equal(most, 1)
-  const before = gateway.upstream.requests.length
-  const deeper = await sendRaw(gateway.port, PIPELINED.repeat(1_000), { untilClose: true })
-  t.equal(deeper.closed, true, 'deeper than any client goes: the connection is closed')
-  t.ok(gateway.upstream.requests.length - before <= 1)
 })
 
 test('strict: what waits behind an answer is not served to a client that has gone', async (t) => {
