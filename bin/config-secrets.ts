@@ -4,7 +4,7 @@ import { mayBeSecret } from '../core/config/secret-places.js'
 import { isSecretKey, showText } from '../core/config/secrets.js'
 import type { ConfigPath, Finding } from '../core/errors.js'
 import { createRedactor } from '../core/observe/redact.js'
-import { namedEntries } from './plan/config-diff.js'
+import { namedEntries } from './plan/named-entries.js'
 
 /** Makes the digest of a secret as it is shown, `sha256:` and 132 bits: keyed, because what can be guessed could be looked up otherwise. */
 export type SecretDigest = (text: string) => string
@@ -70,7 +70,7 @@ export function restoreSecrets (value: Raw, present: ReadonlyMap<string, readonl
 function walk (value: Raw, path: ConfigPath, place: readonly string[], key: string | null, turn: Turn): Raw {
   if (typeof value === 'string') return turn(value, path, place.join('\0'), key)
   if (Array.isArray(value)) {
-    const names = namedEntries(value)
+    const names = namedEntries(value, key ?? undefined)
     return value.map((entry, index) => walk(entry, [...path, index], typeof entry === 'string' ? place : [...place, names?.[index]?.[0] ?? String(index)], key, turn))
   }
   if (!isMap(value)) return value

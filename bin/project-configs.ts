@@ -14,6 +14,7 @@ import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
 import { restoreSecrets, secretsOf, withDigests, withDigestsOfAll, type SecretDigest } from './config-secrets.js'
 import { ownAddresses } from './own-addresses.js'
+import { withStages } from './with-stages.js'
 
 /** A project with its configuration opened. */
 export type OpenedProject = StoredProject & { readonly customer_id: string }
@@ -82,8 +83,9 @@ export async function checkProjectConfig (project: OpenedProject, { root, domain
 
 /** As it is served, but with the names of the store's secrets in their places. */
 function servedConfig (project: OpenedProject, { root, domains }: ProjectConfigSurroundings): RawMap | null {
-  const { project: built } = buildStoredProject(project, { registry: buildRegistry(plugins), egress: egressOf(root), baseDomain: root.baseDomain, domains, secrets: 'kept' })
-  return built === null ? null : writtenProject(built.config)
+  const registry = buildRegistry(plugins)
+  const { project: built } = buildStoredProject(project, { registry, egress: egressOf(root), baseDomain: root.baseDomain, domains, secrets: 'kept' })
+  return built === null ? null : writtenProject(withStages(built.config, root.plugins, registry))
 }
 
 /** Of this project alone: that two projects have the same secret is not told. */

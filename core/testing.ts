@@ -1,5 +1,6 @@
 /** What `sluice/testing` gives plugin authors: requests through one plugin without a network port. */
 import { Value } from 'typebox/value'
+import { normalForm } from './config/normal-form.js'
 import type { Outcome, Slots, TraceEntry } from './context.js'
 import { renderError } from './error-body.js'
 import type { Clock, Host, Logger } from './host.js'
@@ -105,7 +106,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
   const clock = options.clock instanceof FakeClock ? options.clock : new FakeClock()
   const step: ResolvedUse = {
     use: {
-      name: plugin.name, id: plugin.name, hasId: false, use: null, remove: false, config: filled as Record<string, unknown>, stage: null, locked: false,
+      name: plugin.name, id: plugin.name, hasId: false, use: null, remove: false, config: normalForm(plugin.config, filled) as Record<string, unknown>, stage: null, locked: false,
       timeoutMs: options.timeoutMs ?? 5_000, at: []
     },
     plugin,

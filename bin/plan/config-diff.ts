@@ -1,20 +1,23 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isMap } from '../../core/config/raw.js'
+import { sameEntries, longestRise } from './same-entries.js'
+import { namedEntries } from './named-entries.js'
 
 /** One difference between two configurations. */
 export interface ConfigChange {
-  /** Where: keys, and for entries of a list what names them (`routes`, `orders`, `match`). */
+  /** Where: keys, and for entries of a list what names them (`routes`, `orders`, `match`), or their place where nothing does. */
   readonly path: readonly string[]
   readonly kind: 'added' | 'removed' | 'changed' | 'moved'
-  /** Null for what was added. */
+  /** Null for what was added; for what was moved the entry that it stood behind, null = it was the first. */
   readonly before: unknown
-  /** Null for what was removed. */
+  /** Null for what was removed; for what was moved the entry that it stands behind now, null = it is the first. */
   readonly after: unknown
 }
 
 /**
- * The differences between two configurations, as few and as deep as can be. Entries of lists are told apart by their `id`, by the plugin that
- * they name, or by what they are, so that a route put in front of others is one addition; where only the order of a list differs, and it
- * has one, that is told as well. Plain JSON on both sides.
+ * The differences between two configurations, as few and as deep as can be: the order of keys is none. Entries of lists are told apart by what names
+ * them, so that a route put in front of others is one addition, and one that stands elsewhere among the others is one move; where nothing names them, by
+ * what the two lists have in common. Plain JSON on both sides.
  */
 export function diffConfig (before: unknown, after: unknown): ConfigChange[] {
   const changes: ConfigChange[] = []
@@ -23,20 +26,9 @@ export function diffConfig (before: unknown, after: unknown): ConfigChange[] {
 }
 
 function compare (before: unknown, after: unknown, path: readonly string[], changes: ConfigChange[]): void {
-  if (isMap(before) && isMap(after)) { compareEntries(Object.entries(before), Object.entries(after), path, changes); return }
-  if (Array.isArray(before) && Array.isArray(after)) {
-    const from = namedEntries(before)
-    const to = namedEntries(after)
-    if (from !== null && to !== null) {
-      compareEntries(from, to, path, changes)
-      const kept = (entries: [string, unknown][], others: [string, unknown][]): string[] => entries.map(([name]) => name).filter((name) => others.some(([other]) => other === name))
-      const order = kept(from, to)
-      const now = kept(to, from)
-      if (order.join('\n') !== now.join('\n')) changes.push({ path, kind: 'moved', before: order, after: now })
-      return
-    }
-  }
-  if (!same(before, after)) changes.push({ path, kind: 'changed', before, after })
+  if (isMap(before) && isMap(after)) compareEntries(Object.entries(before), Object.entries(after), path, changes)
+  else if (Array.isArray(before) && Array.isArray(after)) compareLists(before, after, path, changes)
+  else if (!isDeepStrictEqual(before, after)) changes.push({ path, kind: 'changed', before, after })
 }
 
 function compareEntries (before: readonly [string, unknown][], after: readonly [string, unknown][], path: readonly string[], changes: ConfigChange[]): void {
@@ -49,32 +41,37 @@ function compareEntries (before: readonly [string, unknown][], after: readonly [
   for (const [name, value] of right) if (!left.has(name)) changes.push({ path: [...path, name], kind: 'added', before: null, after: value })
 }
 
-/** The entries of a list by name; null where some have none, or one twice: then the list is one value. */
-export function namedEntries (list: readonly unknown[]): [string, unknown][] | null {
-  const entries: [string, unknown][] = []
-  const seen = new Set<string>()
-  for (const entry of list) {
-    const name = nameOf(entry)
-    if (name === null || seen.has(name)) return null
-    seen.add(name)
-    entries.push([name, entry])
+function compareLists (before: readonly unknown[], after: readonly unknown[], path: readonly string[], changes: ConfigChange[]): void {
+  const key = path.at(-1)
+  const from = namedEntries(before, key)
+  const to = namedEntries(after, key)
+  if (from === null || to === null) { compareByPlace(before, after, path, changes); return }
+  compareEntries(from, to, path, changes)
+  const isOrdered = path.length === 1 && key === 'routes' ? hasRegex : () => true
+  const [left, right] = [from, to].map((entries) => entries.filter(([, entry]) => isOrdered(entry)).map(([name]) => name)) as [string[], string[]]
+  const places = new Map(right.map((name, place) => [name, place]))
+  const kept = left.filter((name) => places.has(name))
+  const stayed = new Set(longestRise(kept.map((name) => places.get(name) as number)).map((place) => right[place]))
+  const behind = (names: readonly string[], name: string): string | null => names[names.indexOf(name) - 1] ?? null
+  for (const name of kept) if (!stayed.has(name)) changes.push({ path: [...path, name], kind: 'moved', before: behind(left, name), after: behind(right, name) })
+}
+
+/** The order of routes counts only among those with a `pathRegex`. */
+function hasRegex (route: unknown): boolean {
+  return isMap(route) && isMap(route['match']) && route['match']['pathRegex'] !== undefined
+}
+
+/** What lies between the parts that two lists have in common: entry against entry where there are as many, else removed and added. */
+function compareByPlace (before: readonly unknown[], after: readonly unknown[], path: readonly string[], changes: ConfigChange[]): void {
+  let [left, right] = [0, 0]
+  for (const [nextLeft, nextRight] of [...sameEntries(before, after), [before.length, after.length] as const]) {
+    if (nextLeft - left === nextRight - right) {
+      for (; left < nextLeft; left++, right++) compare(before[left], after[right], [...path, String(right)], changes)
+    } else {
+      for (; left < nextLeft; left++) changes.push({ path: [...path, String(left)], kind: 'removed', before: before[left], after: null })
+      for (; right < nextRight; right++) changes.push({ path: [...path, String(right)], kind: 'added', before: null, after: after[right] })
+    }
+    left = nextLeft + 1
+    right = nextRight + 1
   }
-  return entries
-}
-
-function nameOf (entry: unknown): string | null {
-  if (typeof entry === 'string') return entry
-  if (!isMap(entry)) return null
-  if (typeof entry['id'] === 'string') return entry['id']
-  // A use of a plugin: its name, and beside it what the language allows for any (`stage`, `timeout`, …).
-  const [first, ...more] = Object.keys(entry)
-  return first !== undefined && more.length <= 3 ? first : null
-}
-
-function same (left: unknown, right: unknown): boolean {
-  if (Object.is(left, right)) return true
-  if (Array.isArray(left) && Array.isArray(right)) return left.length === right.length && left.every((value, index) => same(value, right[index]))
-  if (!isMap(left) || !isMap(right)) return false
-  const names = Object.keys(left)
-  return names.length === Object.keys(right).length && names.every((name) => Object.hasOwn(right, name) && same(left[name], right[name]))
 }

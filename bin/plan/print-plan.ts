@@ -67,7 +67,7 @@ function describe ({ path, kind, before, after }: ConfigChange): string {
     case 'added': return `${place}: ${show(after)}`
     case 'removed': return `${place}: ${show(before)}`
     case 'changed': return `${place}: ${show(before)} -> ${show(after)}`
-    case 'moved': return `${place}: now in the order ${(after as readonly string[]).map(visible).join(', ')}`
+    case 'moved': return `${place}: moved ${typeof after === 'string' ? `behind ${visible(after)}` : 'to the front'}`
   }
 }
 

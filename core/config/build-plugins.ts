@@ -7,6 +7,7 @@ import { STAGES, type PluginUse, type Stage } from '../route.js'
 import { readDuration, resolveFile, type BuildContext } from './build-context.js'
 import { DEFAULTS } from './defaults.js'
 import { found, listOf } from './describe-schema.js'
+import { normalForm } from './normal-form.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import type { Originals } from './references.js'
 import { ENTRY_KEYS } from './registry.js'
@@ -114,13 +115,14 @@ function finish (name: string, use: string | null, keys: RawEntry, remove: boole
   }
 }
 
-/** A plugin's config, validated and with its defaults; a copy, because the raw value belongs to the cache. Null with findings. */
+/** A plugin's config, validated and in its normal form; a copy, because the raw value belongs to the cache. Null with findings. */
 function readConfig (plugin: Plugin, value: Raw, at: ConfigPath, context: BuildContext): Record<string, unknown> | null {
   const copy = value === null ? {} : copyRaw(value, context.originals)
   if (!validatePluginConfig(plugin.config, copy, { at, originals: context.originals, findings: context.findings })) return null
-  const wrong = checkConfig(plugin, copy)
+  const config = normalForm(plugin.config, copy)
+  const wrong = checkConfig(plugin, config)
   for (const finding of wrong) context.findings.add({ ...finding, path: [...at, ...finding.path], related: finding.related?.map((other) => ({ ...other, path: [...at, ...other.path] })) })
-  return wrong.length === 0 ? copy as Record<string, unknown> : null
+  return wrong.length === 0 ? config as Record<string, unknown> : null
 }
 
 /** An author's check is code like any other: that it throws is a finding, not the end of the load. */

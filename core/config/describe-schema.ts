@@ -1,6 +1,5 @@
 /** What a schema wants and what a value is, in words. */
-import { RATE_PATTERN } from '../lib/rate.js'
-import { DURATION_PATTERN, SIZE_PATTERN } from '../lib/units.js'
+import { quantityOf } from '../lib/schema-types.js'
 import { showText } from './secrets.js'
 
 /** What is read of a JSON Schema to describe it. */
@@ -27,14 +26,12 @@ const TYPES: Readonly<Record<string, string>> = {
   integer: 'a whole number', number: 'a number', string: 'a text', boolean: 'true or false', array: 'a list', object: 'a map', null: 'nothing'
 }
 
-// Schemas of plugins may name the pattern alone.
-const PATTERNS: Readonly<Record<string, string>> = { [DURATION_PATTERN]: 'a duration', [SIZE_PATTERN]: 'a size', [RATE_PATTERN]: 'a rate' }
-
 /** What a schema wants: `a duration`, `one of "a", "b"`, `a whole number`. */
 export function expectation (schema: SchemaNode): string {
   // Titles of authors' own schemas may be headings; those that can stand in a sentence have an article.
   if (schema.title !== undefined && /^an? /.test(schema.title)) return schema.title
-  if (typeof schema.pattern === 'string' && Object.hasOwn(PATTERNS, schema.pattern)) return PATTERNS[schema.pattern] as string
+  const quantity = quantityOf(schema)
+  if (quantity !== null) return `a ${quantity}`
   if (schema.const !== undefined) return write(schema.const)
   if (schema.enum !== undefined) return schema.enum.length === 1 ? write(schema.enum[0]) : `one of ${listOf(schema.enum.map(write))}`
   if (schema.anyOf !== undefined) return [...new Set(schema.anyOf.map(expectation))].join(' or ')

@@ -5,6 +5,7 @@ import { partialSchema } from './overlay-schema.js'
 import type { Plugin } from '../plugin.js'
 import type { Registry } from './registry.js'
 import { FileSchema } from './schema.js'
+import { QUANTITY } from '../lib/schema-types.js'
 import { PLUGIN_LIST } from './schema-fields.js'
 
 const ENTRY = '#/definitions/pluginEntry'
@@ -77,7 +78,7 @@ function usePattern (file: string): string {
 
 /** Puts the plugins in, and lets a reference stand for every value that text alone would not do for. */
 function forEditors (schema: SchemaNode): SchemaNode {
-  const { [PLUGIN_LIST]: isPluginList, ...node } = schema
+  const { [PLUGIN_LIST]: isPluginList, [QUANTITY]: _, ...node } = schema
   if (isPluginList === true) return { ...node, items: { $ref: ENTRY } }
   if (node.anyOf !== undefined) return { ...node, anyOf: node.anyOf.map(forEditors) }
   const types = [node.type ?? []].flat()

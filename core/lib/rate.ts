@@ -1,5 +1,5 @@
 /** Rates as people write them in YAML: `100/m`, `5/2s`. */
-import { parseDuration } from './units.js'
+import { formatDuration, parseDuration } from './units.js'
 
 /** A rate: so many in each window. */
 export interface Rate {
@@ -18,4 +18,9 @@ export function parseRate (text: string): Rate {
   const windowMs = parseDuration(/^\d/.test(window) ? window : `1${window}`)
   if (windowMs === 0) throw new TypeError(`"${text}" has a window of no length (write it like 100/m)`)
   return { limit: Number(text.slice(0, slash)), windowMs }
+}
+
+/** A rate as `parseRate` reads it, with its window in the largest unit that needs no fraction: 100 in 60 000 ms is `100/m`. */
+export function formatRate ({ limit, windowMs }: Rate): string {
+  return `${limit}/${formatDuration(windowMs).replace(/^1(?=\D)/, '')}`
 }

@@ -27,6 +27,12 @@ export function formatDuration (ms: number): string {
   return ms === 0 ? '0' : `${ms / each}${unit}`
 }
 
+/** A size as `parseSize` reads it, in the largest unit that needs no fraction: 1 048 576 is `1mb`, 0 is `0`. */
+export function formatSize (bytes: number): string {
+  const [unit, each] = Object.entries(BYTES_PER).findLast(([, one]) => bytes % one === 0) ?? ['b', 1]
+  return bytes === 0 ? '0' : `${bytes / each}${unit}`
+}
+
 function parse (text: string, pattern: string, units: Readonly<Record<string, number>>, kind: string): number {
   if (!new RegExp(pattern).test(text)) throw new TypeError(`"${text}" is not ${kind}`)
   if (text === '0') return 0

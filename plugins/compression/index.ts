@@ -1,6 +1,7 @@
 import { Type } from 'typebox'
 import type { HeaderList } from '../../core/lib/header-list.js'
-import { parseSize, SIZE_PATTERN } from '../../core/lib/units.js'
+import { Size } from '../../core/lib/schema-types.js'
+import { parseSize } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { Compressor, compressorFactory } from './compressor.js'
 import { DEFAULT_TYPES, mediaType, TYPE_PATTERN, typeMatcher } from './content-types.js'
@@ -14,10 +15,8 @@ const config = Type.Object({
     description: 'Codings that are offered. Of those that a client likes equally the first one is used.',
     examples: [['gzip']]
   }),
-  minSize: Type.String({
-    title: 'a size',
+  minSize: Size({
     default: '1kb',
-    pattern: SIZE_PATTERN,
     description: 'Bodies that are known to be smaller go out as they are. A streamed body of unknown size is compressed.',
     examples: ['512b', '4kb']
   }),

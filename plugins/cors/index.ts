@@ -1,7 +1,8 @@
 import { Type, type Static } from 'typebox'
 import type { Finding } from '../../core/errors.js'
 import { oncePer } from '../../core/lib/once-per.js'
-import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
+import { Duration } from '../../core/lib/schema-types.js'
+import { parseDuration } from '../../core/lib/units.js'
 import { definePlugin, type PluginInstance } from '../../core/plugin.js'
 import { Reply } from '../../core/reply.js'
 import { compileOrigins, findOriginProblem } from './origins.js'
@@ -34,10 +35,8 @@ const config = Type.Object({
     description: 'Whether pages may send cookies, HTTP authentication and client certificates. Not together with the origin `*`.',
     examples: [true]
   }),
-  maxAge: Type.String({
-    title: 'a duration',
+  maxAge: Duration({
     default: '10m',
-    pattern: DURATION_PATTERN,
     description: 'How long a browser may remember the answer to a preflight. Browsers cap it (Chromium at 2 hours).',
     examples: ['10m', '2h']
   }),

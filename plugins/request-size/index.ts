@@ -2,15 +2,14 @@ import { Transform } from 'node:stream'
 import { Type } from 'typebox'
 import type { BodySource } from '../../core/context.js'
 import { GatewayError, type ErrorOptions } from '../../core/errors.js'
-import { parseSize, SIZE_PATTERN } from '../../core/lib/units.js'
+import { Size } from '../../core/lib/schema-types.js'
+import { parseSize } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { refuse } from '../../core/reply.js'
 
 const config = Type.Object({
-  maxBody: Type.String({
-    title: 'a size',
+  maxBody: Size({
     default: '1mb',
-    pattern: SIZE_PATTERN,
     description: 'The largest request body, as it is sent (a compressed one counts compressed). `0` allows none.',
     examples: ['64kb', '10mb']
   })

@@ -2,7 +2,8 @@ import { Type } from 'typebox'
 import type { BaseContext } from '../../core/context.js'
 import type { Finding } from '../../core/errors.js'
 import type { Host } from '../../core/host.js'
-import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
+import { Duration } from '../../core/lib/schema-types.js'
+import { parseDuration } from '../../core/lib/units.js'
 import { definePlugin } from '../../core/plugin.js'
 import { compileAnswer, type Answer, type AnswerConfig } from './answer.js'
 
@@ -36,10 +37,8 @@ const config = Type.Object({
     description: 'More answers, of which a client chooses one with `Prefer: example=NAME`.',
     examples: [[{ name: 'not-found', status: 404, body: { message: 'no such order' } }]]
   }),
-  delay: Type.String({
-    title: 'a duration',
+  delay: Duration({
     default: '0',
-    pattern: DURATION_PATTERN,
     description: 'How long the answer is held back, to see how clients bear it. Must be below the `timeout` of the plugin.',
     examples: ['250ms']
   })

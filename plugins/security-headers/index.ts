@@ -1,7 +1,8 @@
 import { Type, type Static, type TUnsafe } from 'typebox'
 import type { Finding } from '../../core/errors.js'
 import { oncePer } from '../../core/lib/once-per.js'
-import { DURATION_PATTERN, parseDuration } from '../../core/lib/units.js'
+import { Duration } from '../../core/lib/schema-types.js'
+import { parseDuration } from '../../core/lib/units.js'
 import { definePlugin, type PluginInstance } from '../../core/plugin.js'
 import { compileFields } from './fields.js'
 
@@ -13,13 +14,17 @@ function wordOrFalse<const W extends string> (words: readonly W[], options: { de
   return Type.Unsafe<W | false>({ enum: [...words, false], ...options })
 }
 
+// Types can not tell that defaults are filled in inside of a union.
+const HSTS_DEFAULTS = { maxAge: '365d', includeSubDomains: false, preload: false }
+
 const config = Type.Object({
   hsts: Type.Union([
     Type.Literal(false),
     Type.Object({
-      maxAge: Type.Optional(Type.String({ title: 'a duration', pattern: DURATION_PATTERN, description: 'How long browsers remember to use https only; 365d unless given. `0` makes them forget.', examples: ['365d', '2h'] })),
-      includeSubDomains: Type.Optional(Type.Boolean({ description: 'Whether it holds for all hosts below this one; not unless given.', examples: [true] })),
-      preload: Type.Optional(Type.Boolean({ description: 'Consent to be in the lists that browsers ship; not unless given. Hard to undo. Needs includeSubDomains and at least 365d.', examples: [true] }))
+      // Optional: a validator looks at a union before defaults are in it.
+      maxAge: Type.Optional(Duration({ default: HSTS_DEFAULTS.maxAge, description: 'How long browsers remember to use https only. `0` makes them forget.', examples: ['365d', '2h'] })),
+      includeSubDomains: Type.Optional(Type.Boolean({ default: HSTS_DEFAULTS.includeSubDomains, description: 'Whether it holds for all hosts below this one.', examples: [true] })),
+      preload: Type.Optional(Type.Boolean({ default: HSTS_DEFAULTS.preload, description: 'Consent to be in the lists that browsers ship. Hard to undo. Needs includeSubDomains and at least 365d.', examples: [true] }))
     }, { additionalProperties: false })
   ], {
     title: 'a Strict-Transport-Security setting',
@@ -71,9 +76,6 @@ const config = Type.Object({
 type Settings = Static<typeof config>
 
 const YEAR_MS = 31_536_000_000
-
-// Validators fill no defaults in inside of a union.
-const HSTS_DEFAULTS = { maxAge: '365d', includeSubDomains: false, preload: false }
 
 /** What preload lists ask for (hstspreload.org). */
 function findProblems ({ hsts }: Settings): Finding[] {

@@ -5,6 +5,8 @@ import { effectiveConfig, readProjectConfig, type OpenedProject, type ProjectCon
 import { diffConfig } from '../../bin/plan/config-diff.js'
 import { NO_SECRETS } from '../../core/config/project-secrets.js'
 import type { GatewayConfig } from '../../core/route.js'
+import { plugins } from '../../plugins/index.js'
+import { oddProject, picks, respelledProject } from '../fixtures/schema-arbitrary.js'
 import { project } from '../fixtures/store-records.js'
 
 const surroundings: ProjectConfigSurroundings = {
@@ -12,41 +14,44 @@ const surroundings: ProjectConfigSurroundings = {
   digest: (text) => Buffer.from(text).toString('base64url').slice(-22).padStart(22, 'x')
 }
 
-const record = <T>(model: { [K in keyof T]: fc.Arbitrary<T[K]> }, requiredKeys: (keyof T)[] = []): fc.Arbitrary<Record<string, unknown>> => fc.record(model, { requiredKeys: requiredKeys as never, noNullPrototype: true }) as fc.Arbitrary<Record<string, unknown>>
-const duration = fc.tuple(fc.integer({ min: 1, max: 999 }), fc.constantFrom('ms', 's', 'm')).map(([n, unit]) => `${n}${unit}`)
-const entry = { timeout: duration, locked: fc.boolean(), id: fc.constantFrom('one', 'two') }
-const plugin = (name: string, config: fc.Arbitrary<unknown>): fc.Arbitrary<unknown> => fc.oneof(record<Record<string, unknown>>({ [name]: config, ...entry }, [name]), record<Record<string, unknown>>({ [name]: config }, [name]))
-const plugins = fc.uniqueArray(fc.oneof(
-  fc.constant('security-headers' as unknown), fc.constant('compression' as unknown),
-  plugin('respond', record({ body: fc.string({ maxLength: 8 }).filter((text) => !text.includes('${')), status: fc.constantFrom(200, 404) })),
-  plugin('headers', record({ request: record({ set: record({ 'authorization': fc.constantFrom('Bearer a', 'Basic b'), 'x-a': fc.constant('1') }, ['x-a']) }, ['set']) }, ['request'])),
-  plugin('request-size', record({ maxBody: fc.constantFrom('1kb', '2mb', 100) })),
-  plugin('ip-restriction', record({ allow: fc.constant(['10.0.0.0/8']) }, ['allow']))
-), { maxLength: 3, selector: (one) => typeof one === 'string' ? one : Object.keys(one as object)[0] })
-const route = record({ id: fc.constantFrom('a', 'b', 'c'), match: record({ path: fc.constantFrom('/a', '/b/*', '/c/:id'), methods: fc.constantFrom(['get'], ['GET', 'POST']) }, ['path']), upstream: fc.constant('u'), timeouts: record({ headers: duration }), upgradeIdle: duration, plugins }, ['match', 'upstream'])
-const config = record({
-  upstreams: fc.record({ u: record({ targets: fc.constantFrom<unknown[]>(['http://127.0.0.1:1'], [{ url: 'https://U.example/x/' }], ['http://a.example', { url: 'http://b.example', weight: 2 }]), timeouts: record({ connect: duration, total: duration }), host: fc.constantFrom('preserve', 'target') }, ['targets']) }),
-  plugins, hosts: fc.constant(['Shop.example']), basePath: fc.constantFrom('', '/', '/x/'), routes: fc.uniqueArray(route, { maxLength: 3, selector: ({ id, match }) => `${String(id)} ${JSON.stringify(match)}` })
-}, ['upstreams', 'routes'])
+/** A project as it is in effect once this is written; null where the gateway would refuse it. */
+async function inEffect (shop: OpenedProject, written: unknown): Promise<Record<string, unknown> | null> {
+  const { value, findings } = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
+  return value === null || findings.length > 0 ? null : effectiveConfig({ ...shop, config: value, target_url: null, written_by: 'operator' }, surroundings)
+}
 
-test('project-configs: what is in effect, written as the project, is in effect: a plan of it is empty, for any project', async (t) => {
+test('project-configs: what is written oddly, with its defaults, or respelled, is the same in effect, with any plugin', async (t) => {
+  const seen = new Map<string, number>()
   let usable = 0
-  await fc.assert(fc.asyncProperty(config, fc.constantFrom('none' as const, 'api_key' as const), async (written, auth_type) => {
-    const shop: OpenedProject = { ...project('shop', { auth_type }), config: null, customer_id: 'acme' }
-    const first = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
-    // Routes that tie, or a list that names a plugin twice: refused, and so never in effect.
-    if (first.value === null || first.findings.length > 0) return
+  await fc.assert(fc.asyncProperty(oddProject, fc.constantFrom('none' as const, 'api_key' as const), picks, async (written, auth_type, pick) => {
+    const shop = { ...project('shop', { auth_type }), config: null, customer_id: 'acme' } as OpenedProject
+    const effective = await inEffect(shop, written)
+    // Routes that tie, what a plugin's check finds: refused, and so never in effect.
+    if (effective === null) return
     usable++
-    const served: OpenedProject = { ...shop, config: first.value, target_url: null, written_by: 'operator' }
-    const effective = effectiveConfig(served, surroundings)
-    const { value, findings } = await readProjectConfig(served, JSON.stringify(effective), true, surroundings)
-    assert.deepEqual(findings, [])
-    assert.deepEqual(diffConfig(effective, effectiveConfig({ ...served, config: value }, surroundings)), [])
-    const again = await readProjectConfig(served, JSON.stringify(written), true, surroundings)
-    assert.deepEqual(diffConfig(effective, effectiveConfig({ ...served, config: again.value }, surroundings)), [], 'nor is there a difference to what was written')
-    for (const secret of ['Bearer a', 'Basic b']) assert.ok(!JSON.stringify(effective).includes(secret))
+    for (const { name } of plugins) if (JSON.stringify(written).includes(`"${name}"`)) seen.set(name, (seen.get(name) ?? 0) + 1)
+    const same = { 'what is in effect, written as the project': effective, 'respelled': respelledProject(written, pick), 'with its defaults, respelled': respelledProject(effective, pick) }
+    const served: OpenedProject = { ...shop, config: (await readProjectConfig(shop, JSON.stringify(written), true, surroundings)).value, target_url: null, written_by: 'operator' }
+    for (const [title, other] of Object.entries(same)) {
+      const again = await inEffect(served, other)
+      assert.ok(again !== null, `${title} is refused: ${JSON.stringify(other)}`)
+      assert.deepEqual(diffConfig(effective, again), [], title)
+    }
   }), { numRuns: 200 })
   t.ok(usable > 50, `${usable} could be used`)
+  for (const { name } of plugins) t.ok((seen.get(name) ?? 0) > 5, `${name}: ${seen.get(name)}`)
+})
+
+test('project-configs: secrets are digests in what is in effect, and stand for themselves where that is written again', async (t) => {
+  const shop: OpenedProject = { ...project('shop', { auth_type: 'none' }), config: null, customer_id: 'acme' }
+  const written = { upstreams: { u: { targets: ['http://127.0.0.1:1'] } }, routes: [{ match: { path: '/*' }, upstream: 'u', plugins: [{ headers: { request: { set: { authorization: 'Bearer canary' } } } }] }] }
+  const { value } = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
+  const served: OpenedProject = { ...shop, config: value, target_url: null, written_by: 'operator' }
+  const effective = effectiveConfig(served, surroundings)
+  t.notMatch(JSON.stringify(effective), 'canary')
+  t.same((await readProjectConfig(served, JSON.stringify(effective), true, surroundings)).findings, [])
+  t.same(await inEffect(served, effective), effective)
+  t.match(await inEffect(served, written), { routes: [{ plugins: [{ headers: { request: { set: { authorization: /^sha256:/ } } } }] }] })
 })
 
 test('project-configs: the short form is shown with all that it stands for, and kept short where it is written', (t) => {

@@ -173,7 +173,7 @@ environments: { other: { listen: { port: "\${UNSET_ELSEWHERE}" } } }
   t.ok(projects.has('x'), 'include patterns may hold references')
   const shop = projects.get('shop')!.config
   t.match(shop.upstreams.a, { targets: [{ url: 'http://127.0.0.1:8081' }, { url: 'http://literal-${x}' }], tls: { ca: '-----BEGIN nothing', serverName: '8081' } }, 'texts stay texts')
-  t.match(shop.plugins[0]!.config, { most: 8081, strict: true, memory: 8081, limits: [{ limit: '8081/m' }] })
+  t.match(shop.plugins[0]!.config, { most: 8081, strict: true, memory: '8081b', limits: [{ limit: '8081/m' }] })
 })
 
 test('load: references that lead nowhere are findings, and nothing else is said of their places', async (t) => {

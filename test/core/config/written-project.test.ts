@@ -6,6 +6,7 @@ import type { RawMap } from '../../../core/config/raw.js'
 import { scanRaw } from '../../../core/config/scan.js'
 import { writtenProject } from '../../../core/config/written-project.js'
 import { formatFinding } from '../../../core/errors.js'
+import { oneSpelling } from '../../../core/lib/schema-types.js'
 import { formatDuration, parseDuration } from '../../../core/lib/units.js'
 import type { ProjectConfig } from '../../../core/route.js'
 import { TEST_REGISTRY } from '../../fixtures/load-config.js'
@@ -33,7 +34,7 @@ test('written-project: all defaults are written out, those of plugins too, and s
     ],
     plans: {},
     routes: [
-      { id: 'GET /a', match: { path: '/a', methods: ['GET'] }, upstream: 'api', rewrite: { stripPrefix: true }, plugins: [{ plain: false, locked: false, timeout: '5s' }], allowEncodedSlashes: false, upgrades: [], upgradeIdle: '1h', accessLog: true },
+      { id: 'GET /a', match: { path: '/a', methods: ['GET'] }, upstream: 'api', rewrite: { stripPrefix: true }, plugins: [{ plain: false }], allowEncodedSlashes: false, upgrades: [], upgradeIdle: '1h', accessLog: true },
       { id: 'GET /a #2', match: { path: '/a', methods: ['GET'], headers: { 'x-a': true } }, upstream: 'api', plugins: [], allowEncodedSlashes: false, upgrades: [], upgradeIdle: '1h', accessLog: { sample: 0.5 } }
     ],
     accessLog: true
@@ -54,9 +55,15 @@ test('written-project: what is written builds the same project, and is written t
   t.end()
 })
 
-/** A project without what is only told to people: where it is written, and whether an id was. */
+/** A project without what is only told to people (where it is written, whether an id was), and without what says nothing: the order of sets, keys of a removal. */
 function served (project: ProjectConfig): unknown {
-  return JSON.parse(JSON.stringify(project, (key, value: unknown) => key === 'at' || key === 'hasId' ? undefined : value))
+  return JSON.parse(JSON.stringify(project, (key, value: unknown) => {
+    if (key === 'at' || key === 'hasId') return undefined
+    if (Array.isArray(value) && ['hosts', 'methods', 'upgrades'].includes(key)) return [...new Set(value as string[])].sort()
+    if (key === 'tls' && JSON.stringify(value) === JSON.stringify({ ca: null, cert: null, key: null, serverName: null, verify: true })) return null
+    if (typeof value === 'string' && /^\d+\//.test(value)) return oneSpelling('rate', value)
+    return typeof value === 'object' && value !== null && 'remove' in value && value.remove === true ? { ...value, locked: false, timeoutMs: 0, stage: null } : value
+  }))
 }
 
 test('units: a duration is written in its largest whole unit, and reads as it was', (t) => {

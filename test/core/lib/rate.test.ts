@@ -1,8 +1,8 @@
 import { Ajv } from 'ajv'
 import fc from 'fast-check'
 import { test } from 'tap'
-import { parseRate, RATE_PATTERN } from '../../../core/lib/rate.js'
-import { Duration, Rate, Size } from '../../../core/lib/schema-types.js'
+import { formatRate, parseRate, RATE_PATTERN } from '../../../core/lib/rate.js'
+import { Duration, oneSpelling, QUANTITY, quantityOf, Rate, Size } from '../../../core/lib/schema-types.js'
 import { parseDuration, parseSize } from '../../../core/lib/units.js'
 
 test('rate: a number per window, with or without a count of units', (t) => {
@@ -25,7 +25,7 @@ test('rate: reads back what it is written as', (t) => {
 })
 
 test('schema types: what the schemas let through, the functions read', (t) => {
-  const ajv = new Ajv({ strict: true, allowUnionTypes: true })
+  const ajv = new Ajv({ strict: true, allowUnionTypes: true, keywords: [QUANTITY] })
   const duration = ajv.compile(Duration({ default: '1m', description: 'How long.' }))
   const size = ajv.compile(Size({ default: 4096 }))
   const rate = ajv.compile(Rate())
@@ -43,5 +43,24 @@ test('schema types: what the schemas let through, the functions read', (t) => {
   t.match([Duration(), Size(), Rate()], [{ title: 'a duration' }, { title: 'a size' }, { title: 'a rate' }])
   t.equal(parseSize(4096), 4096)
   for (const wrong of [-1, 1.5, NaN, 2 ** 60]) t.throws(() => parseSize(wrong), /is not a size/)
+  t.end()
+})
+
+test('schema types: a schema says of which quantity it is, and a quantity has one spelling', (t) => {
+  t.same([Duration(), Size(), Rate(), { type: 'string', pattern: RATE_PATTERN }, { type: 'string' }].map(quantityOf), ['duration', 'size', 'rate', 'rate', null])
+  const table: ['duration' | 'size' | 'rate', unknown, unknown][] = [
+    ['duration', '60s', '1m'], ['duration', '1.5s', '1500ms'], ['duration', '0h', '0'], ['duration', '14d', '14d'], ['duration', '2w', '14d'],
+    ['size', 1_048_576, '1mb'], ['size', '1024kb', '1mb'], ['size', '0.5kb', '512b'], ['size', 0, '0'], ['size', 1_000, '1000b'],
+    ['rate', '10/s', '10/s'], ['rate', '10/1s', '10/s'], ['rate', '010/1000ms', '10/s'], ['rate', '100/60s', '100/m'], ['rate', '5/2s', '5/2s'], ['rate', '7/1w', '7/7d'],
+    // What is none, and what can not be counted.
+    ['rate', '1/0s', '1/0s'], ['duration', '99999999999999w', '99999999999999w'], ['duration', 60, 60], ['size', -1, -1], ['rate', null, null]
+  ]
+  for (const [quantity, value, spelled] of table) t.equal(oneSpelling(quantity, value), spelled, `${quantity} ${String(value)}`)
+  fc.assert(fc.property(fc.nat(1_000), fc.integer({ min: 1, max: 99_999_999 }), fc.constantFrom('ms', 's', 'm', 'h', 'd'), (limit, count, unit) => {
+    const rate = parseRate(`${limit}/${count}${unit}`)
+    const text = formatRate(rate)
+    const again = parseRate(text)
+    return new RegExp(RATE_PATTERN).test(text) && again.limit === rate.limit && again.windowMs === rate.windowMs && oneSpelling('rate', text) === text
+  }))
   t.end()
 })

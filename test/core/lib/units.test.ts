@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { DURATION_PATTERN, SIZE_PATTERN, parseDuration, parseSize } from '../../../core/lib/units.js'
+import { DURATION_PATTERN, SIZE_PATTERN, formatSize, parseDuration, parseSize } from '../../../core/lib/units.js'
 
 test('units: reads durations as milliseconds', async (t) => {
   const cases: [text: string, ms: number][] = [['0', 0], ['0s', 0], ['250ms', 250], ['30s', 30_000], ['1.5s', 1_500], ['5m', 300_000], ['2h', 7_200_000], ['7d', 604_800_000], ['1w', 604_800_000]]
@@ -9,6 +9,13 @@ test('units: reads durations as milliseconds', async (t) => {
 test('units: reads sizes as bytes', async (t) => {
   const cases: [text: string, bytes: number][] = [['0', 0], ['1b', 1], ['64kb', 65_536], ['1mb', 1_048_576], ['1.5kb', 1_536], ['2gb', 2_147_483_648]]
   for (const [text, bytes] of cases) t.equal(parseSize(text), bytes, text)
+})
+
+test('units: a size is written in its largest whole unit, and reads as it was', async (t) => {
+  for (const [bytes, text] of [[0, '0'], [1, '1b'], [1_000, '1000b'], [1_536, '1536b'], [65_536, '64kb'], [1_048_576, '1mb'], [3 * 1024 ** 3, '3gb']] as const) {
+    t.equal(formatSize(bytes), text)
+    t.equal(parseSize(text), bytes)
+  }
 })
 
 test('units: what is neither is an error with an example', async (t) => {

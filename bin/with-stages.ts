@@ -1,0 +1,30 @@
+import type { Registry } from '../core/config/registry.js'
+import { orderSteps, type PluginLookup } from '../core/pipeline/order.js'
+import { STAGES, type PluginUse, type ProjectConfig, type Stage } from '../core/route.js'
+
+/**
+ * A project whose uses of plugins say in which stage they run, also where that is the plugin's first or the one of the use that they stand in the place
+ * of, and stand in the order of the stages: only within one does the order of a list count. A use that can not run, and one of a plugin that is not in
+ * the registry, says what it said.
+ */
+export function withStages (config: ProjectConfig, gateway: readonly PluginUse[], registry: Registry): ProjectConfig {
+  const lookUp: PluginLookup = ({ use, name }) => use === null ? registry.get(name) : undefined
+  const stagesOf = (project: readonly PluginUse[], route: readonly PluginUse[]): ReadonlyMap<PluginUse, Stage> =>
+    new Map(orderSteps({ gateway, project, route }, lookUp, []).steps.map(({ use, stage }) => [use, stage]))
+  const placed = (list: readonly PluginUse[], stages: ReadonlyMap<PluginUse, Stage>): PluginUse[] => list.map((use) => ({ ...use, stage: stages.get(use) ?? use.stage })).sort(compareUses)
+  return {
+    ...config,
+    plugins: config.plugins.length === 0 ? config.plugins : placed(config.plugins, stagesOf(config.plugins, [])),
+    routes: config.routes.map((route) => route.plugins.length === 0 ? route : { ...route, plugins: placed(route.plugins, stagesOf(config.plugins, route.plugins)) })
+  }
+}
+
+/** What is taken away comes first, by name. */
+function compareUses (left: PluginUse, right: PluginUse): number {
+  if (left.remove && right.remove) return `${left.name} ${left.id}` < `${right.name} ${right.id}` ? -1 : 1
+  return rank(left) - rank(right)
+}
+
+function rank ({ remove, stage }: PluginUse): number {
+  return remove || stage === null ? -1 : STAGES.indexOf(stage)
+}
