@@ -106,6 +106,8 @@ export interface Consumer extends RecordBase {
   readonly name: string
   readonly status: 'active' | 'inactive'
   readonly metadata: Readonly<Record<string, unknown>>
+  /** The project that it was made for, with a key for which none was named, and goes with; absent or null = it is there for itself. */
+  readonly made_for?: string | null
 }
 
 /** What a consumer shows to a project. Only its digest is kept. */

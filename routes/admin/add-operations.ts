@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { GatewayError } from '../../core/errors.js'
 import type { Logger } from '../../core/host.js'
-import { isUnchanged, tagOf } from './entity-tag.js'
+import { checkPreconditions, isUnchanged, tagOf } from './entity-tag.js'
 import { describeOperation } from './describe-operation.js'
 import { isTextBody } from './json-body.js'
 import { createIdempotency, type Idempotency } from './idempotency.js'
@@ -68,7 +68,7 @@ async function answer (
   if (operation.method !== 'POST' || key === undefined) return send(request, reply, await runner.run(operation, asked))
   if (typeof key !== 'string') throw new GatewayError('VALIDATION_ERROR', { details: { reason: 'idempotency_key' } })
   const result = await idempotency.once({
-    key, actor: principal.actor, method: operation.method, url: request.url, body: request.body ?? {}, secrets: operation.secrets ?? []
+    key, actor: principal.actor, method: operation.method, url: request.url, requestId: request.id, body: request.body ?? {}, secrets: operation.secrets ?? []
   }, (attempt) => runner.run(operation, { ...asked, attempt }))
   if (result.replayed) reply.header('idempotent-replay', 'true')
   return send(request, reply, result)
@@ -77,6 +77,7 @@ async function answer (
 function send (request: FastifyRequest, reply: FastifyReply, { status, body, rev, location, text }: Result): FastifyReply {
   if (rev !== undefined) {
     reply.header('etag', tagOf(rev))
+    if (request.method === 'GET') checkPreconditions({ ifMatch: request.headers['if-match'] }, rev)
     if (request.method === 'GET' && isUnchanged(request.headers['if-none-match'], rev)) return reply.code(304).send()
   }
   if (location !== undefined) reply.header('location', location)

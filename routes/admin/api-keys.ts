@@ -1,10 +1,10 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import { parseDuration } from '../../core/lib/units.js'
-import type { Credential } from '../../core/state/records.js'
+import type { Consumer, Credential } from '../../core/state/records.js'
 import { bothWrites } from './both-writes.js'
 import { bulkOperation } from './bulk.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
 import { lastUses } from './last-uses.js'
 import { LIMITS } from './plans.js'
@@ -43,9 +43,15 @@ const KEYS: Resource<'credentials'> = {
   },
   permissions: { read: 'api-keys:read', create: 'api-keys:write', update: 'api-keys:write', remove: 'api-keys:write' },
   beside: ({ state }, keys) => lastUses(state, keys, 'credential_id'),
-  async check ({ reach }, customerId, next) {
-    if (typeof next.plan_id === 'string') await reach.refer('plans', customerId, next.plan_id, '/plan_id')
-    return typeof next.expires_at === 'string' ? { ...next, expires_at: new Date(next.expires_at).toISOString() } : next
+  async check ({ reach }, customerId, given, before) {
+    if (typeof given.plan_id === 'string') await reach.refer('plans', customerId, given.plan_id, '/plan_id')
+    const next = typeof given.expires_at === 'string' ? { ...given, expires_at: new Date(given.expires_at).toISOString() } : given
+    const { replaced_by: successor = null, expires_at: end = null } = before ?? {}
+    // Times of one form are in the order of their texts.
+    if (successor !== null && end !== null && next.expires_at !== undefined && !(typeof next.expires_at === 'string' && next.expires_at <= end)) {
+      throw invalidRequest([{ path: '/expires_at', message: 'is the end of the overlap, since the key was rotated: it can be brought forward, not put off' }])
+    }
+    return next
   }
 }
 
@@ -59,7 +65,7 @@ const create = defineOperation({
   async run (call) {
     const { project_id: projectId, consumer_id: named, customer_id: account, ...fields } = call.body as Record<string, unknown> & { project_id: string, consumer_id?: string }
     const customerId = await call.reach.accountOf(projectId, account)
-    if (named !== undefined) await call.reach.refer('consumers', customerId, named, '/consumer_id')
+    if (named !== undefined) await keepFor(call, await call.reach.refer('consumers', customerId, named, '/consumer_id'), projectId)
     const settings = await KEYS.check?.(call, customerId, { ...KEYS.defaults, ...fields }, null) ?? fields
     return await createKey(call, customerId, { ...settings, project_id: projectId, ...named === undefined ? {} : { consumer_id: named } })
   }
@@ -159,9 +165,16 @@ export async function createKey (call: AnyCall, customerId: string, settings: Re
     expires_at: new Date(state.now() + YEAR_MS).toISOString(), ...KEYS.defaults, ...settings, ...kept, consumer_id: consumerId
   } as unknown as Credential
   const made = await call.change({ customerId, targetId: fresh.credential_id, before: null, after: fresh }, settings.consumer_id === undefined
-    ? bothWrites(store.consumers.planInsert(customerId, { consumer_id: consumerId, name: fresh.name ?? fresh.credential_id, status: 'active', metadata: {} }), store.credentials.planInsert(customerId, fresh))
+    ? bothWrites(store.consumers.planInsert(customerId, { consumer_id: consumerId, name: fresh.name ?? fresh.credential_id, status: 'active', metadata: {}, made_for: settings.project_id }), store.credentials.planInsert(customerId, fresh))
     : store.credentials.planInsert(customerId, fresh))
   return { status: 201, body: { ...showRecord(SHOWN_KEY, made), ...once }, rev: made.rev, location: `${KEYS.path}/${made.credential_id}` }
+}
+
+/** A consumer that was made for the keys of one project is there for itself once another one's names it. */
+async function keepFor ({ change, state: { open: { store } } }: AnyCall, before: Consumer, projectId: string): Promise<void> {
+  if ((before.made_for ?? null) === null || before.made_for === projectId) return
+  const next = { ...before, made_for: null }
+  await change({ customerId: before.customer_id, targetId: before.consumer_id, before, after: next }, store.consumers.planReplace(before.customer_id, next))
 }
 
 function makeSecrets ({ keys }: StatePorts, customerId: string): { kept: Pick<Credential, 'prefix' | 'digest' | 'pepper_id' | 'secret'>, once: { api_key: string, secret: string } } {
@@ -174,7 +187,7 @@ function makeSecrets ({ keys }: StatePorts, customerId: string): { kept: Pick<Cr
 async function usable (call: AnyCall, successor: string | null = null): Promise<Credential> {
   const key = await call.reach.get('credentials', call.params.id ?? '')
   if (successor !== null && key.replaced_by === successor) return key
-  checkIfMatch(call.ifMatch, key.rev)
+  checkPreconditions(call, key.rev)
   const over = key.status === 'revoked' ? 'revoked' : key.replaced_by !== null ? 'rotated already' : null
   if (over !== null) throw new GatewayError('CONFLICT', { message: `The key is ${over}.`, details: { reason: 'key_is_over' } })
   return key
@@ -182,7 +195,7 @@ async function usable (call: AnyCall, successor: string | null = null): Promise<
 
 async function revoked (call: AnyCall): Promise<Credential> {
   const before = await call.reach.get('credentials', call.params.id ?? '')
-  checkIfMatch(call.ifMatch, before.rev)
+  checkPreconditions(call, before.rev)
   return before.status === 'revoked' ? before : await replaced(call, before, { ...before, status: 'revoked', revoked_at: new Date(call.state.now()).toISOString() })
 }
 

@@ -1,5 +1,5 @@
 import type { RecordBase, Records } from '../../core/state/records.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import type { AnyCall, Result } from './operation.js'
 import type { TenantCollection } from './reach.js'
 import { collectionOf, showRecord, type Resource } from './resource.js'
@@ -14,7 +14,7 @@ export async function changeFields<C extends TenantCollection> (
   const targetId = call.params.id ?? ''
   const before = await call.reach.get(collection, targetId)
   const { customer_id: customerId, rev } = before as RecordBase
-  checkIfMatch(call.ifMatch, rev)
+  checkPreconditions(call, rev)
   const records = collectionOf(call.state, collection)
   const next: Records[C] = { ...before, ...fields }
   const isSo = Object.keys(fields).every((name) => before[name as keyof Records[C]] === next[name as keyof Records[C]])

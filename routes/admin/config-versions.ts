@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { ConfigVersion, Project } from '../../core/state/records.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { listAnswerSchema, listQuerySchema, type ListOptions } from './listing.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { keepVersion, parseVersionId, planProject, versionFields, versionIdOf } from './project-versions.js'
@@ -67,9 +67,9 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
     id: 'projects.rollback', method: 'POST', url: '/admin/projects/:id/rollback', summary: 'Makes a project what it was in a version, as a new version', permission: 'projects:update', status: 200, errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
     body: Type.Object({ version: VERSION, comment: Type.Optional(COMMENT) }, { additionalProperties: false }), answer: SHOWN_PROJECT,
     async run (call) {
-      const { reach, params, body, state, ifMatch, principal, change } = call
+      const { reach, params, body, state, principal, change } = call
       const before = await reach.get('projects', params.id ?? '')
-      checkIfMatch(ifMatch, before.rev)
+      checkPreconditions(call, before.rev)
       const { version } = await findVersion(call, versionIdOf(before.project_id, body.version))
       const { config, target_url, auth_type } = version
       // What a tenant wrote stays in a tenant's bounds, whoever brings it back.

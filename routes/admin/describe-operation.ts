@@ -24,9 +24,15 @@ const CONFIG_BODY = {
   examples: [{ upstreams: { api: { targets: ['https://api.example.com'] } }, routes: [{ match: { path: '/*' }, upstream: 'api' }] }]
 }
 
+const KEY_HEADER = { 'idempotency-key': Type.Optional(Type.String({ maxLength: 255, description: 'With it the request is made once in 24 hours, however often it is sent.' })) }
+const TAG_HEADERS = {
+  'if-match': Type.Optional(Type.String({ description: 'The ETag that it has to have, several, or *: else 412.' })),
+  'if-none-match': Type.Optional(Type.String({ description: 'An ETag that it may not have, several, or *: else 412, or 304 for a GET.' }))
+}
+
 /** An operation as Fastify's plugins for documents take it. */
-export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, errors = [] }: Operation): FastifySchema {
-  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...body?.properties.customer_id === undefined ? [] : WITH_ACCOUNT, ...errors])
+export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, tagged, errors = [] }: Operation): FastifySchema {
+  const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...body?.properties.customer_id === undefined ? [] : WITH_ACCOUNT, ...tagged === true ? ['PRECONDITION_FAILED'] as const : [], ...errors])
   const refusals = [...codes].map((code) => [ERROR_CODES[code].status, errorSchema(code)] as const)
   const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return {
@@ -39,9 +45,10 @@ export function describeOperation ({ id, method, url, summary, permission, body,
     ...takesText === true ? { body: CONFIG_BODY } : {},
     ...query === undefined ? {} : { querystring: query },
     ...parameters.length === 0 ? {} : { params: Type.Object(Object.fromEntries(parameters.map((name) => [name, Type.String()]))) },
-    ...method === 'POST' ? { headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 255 })) }) } : {},
+    ...method === 'POST' || codes.has('PRECONDITION_FAILED') ? { headers: Type.Object({ ...method === 'POST' ? KEY_HEADER : {}, ...codes.has('PRECONDITION_FAILED') ? TAG_HEADERS : {} }) } : {},
     response: {
       [status]: answer === null ? { type: 'null', description: 'It is done.' } : { ...answer, description: status === 201 ? 'What was made.' : 'What there is.', examples: [exampleOf(answer)] },
+      ...tagged === true ? { 304: { type: 'null', description: 'If-None-Match names what there is.' } } : {},
       ...Object.fromEntries(refusals)
     }
   } as FastifySchema

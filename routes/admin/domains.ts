@@ -3,7 +3,7 @@ import { GatewayError } from '../../core/errors.js'
 import { challengeNameOf } from '../../core/lib/domain-name.js'
 import type { Domain } from '../../core/state/records.js'
 import { readClaim, refuseReserved } from './claimable.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { limitLookUps } from './look-up-limit.js'
 import { defineOperation, type AnyCall, type Operation, type Result } from './operation.js'
 import { CUSTOMER_ID, listOf, NO_FIELDS, newId, resourceOperations, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
@@ -60,7 +60,7 @@ export const DOMAIN_OPERATIONS: readonly Operation[] = [
     }
   }),
   defineOperation({
-    id: 'domains.get', method: 'GET', url: one, summary: 'Shows a domain, with the DNS records to set', permission: 'domains:read', answer: SHOWN_DOMAIN, status: 200, errors: ['NOT_FOUND'],
+    id: 'domains.get', method: 'GET', url: one, summary: 'Shows a domain, with the DNS records to set', permission: 'domains:read', answer: SHOWN_DOMAIN, status: 200, errors: ['NOT_FOUND'], tagged: true,
     run: async ({ reach, params, state }) => shown(state, await reach.get('domains', params.id ?? ''))
   }),
   { ...remove, summary: 'Removes a domain: it is not served any more, and its challenge is void' },
@@ -68,9 +68,9 @@ export const DOMAIN_OPERATIONS: readonly Operation[] = [
     id: 'domains.verify', method: 'POST', url: `${one}/verify`, summary: 'Looks for the TXT record of a domain now, and serves it where that is found', permission: 'domains:write', body: NO_FIELDS, answer: SHOWN_DOMAIN, status: 200,
     errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
     async run (call) {
-      const { reach, params, ifMatch, state, change } = call
+      const { reach, params, state, change } = call
       const before = await reach.get('domains', params.id ?? '')
-      checkIfMatch(ifMatch, before.rev)
+      checkPreconditions(call, before.rev)
       // A file may have declared the name since it was claimed.
       await refuseReserved(before.name, state.domains)
       const { outcome, next } = await limitLookUps(state.domains, before.customer_id, () => state.domains.look(before))

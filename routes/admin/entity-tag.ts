@@ -5,10 +5,19 @@ export function tagOf (rev: number): string {
   return `"${rev}"`
 }
 
-/** Checks If-Match (RFC 9110 section 13.1.1) against what is there. Throws GatewayError, 412, where none of its tags is the revision's. */
-export function checkIfMatch (field: string | undefined, rev: number): void {
-  if (field === undefined || field.trim() === '*' || tagsOf(field).includes(tagOf(rev))) return
-  throw staleRevision()
+/** What a request says of what it is about. */
+export interface Preconditions {
+  readonly ifMatch: string | undefined
+  readonly ifNoneMatch?: string | undefined
+}
+
+/**
+ * Checks If-Match and If-None-Match (RFC 9110 sections 13.1.1 and 13.1.2) of a change against what is there. Throws GatewayError, 412, where none of the tags of
+ * the one is the revision's, or one of the other is.
+ */
+export function checkPreconditions ({ ifMatch, ifNoneMatch }: Preconditions, rev: number): void {
+  if (ifMatch !== undefined && ifMatch.trim() !== '*' && !tagsOf(ifMatch).includes(tagOf(rev))) throw staleRevision()
+  if (isUnchanged(ifNoneMatch, rev)) throw new GatewayError('PRECONDITION_FAILED', { message: 'If-None-Match names what is there.', details: { reason: 'is_there' } })
 }
 
 /** Whether If-None-Match (RFC 9110 section 13.1.2) names what is there: weakly compared. */

@@ -14,6 +14,8 @@ export interface KeyedRequest {
   readonly actor: string
   readonly method: string
   readonly url: string
+  /** The id of this attempt, by which the audit trail knows it. */
+  readonly requestId: string
   readonly body: unknown
   /** Fields of the answer that are shown once (`Operation.secrets`). */
   readonly secrets: readonly string[]
@@ -23,6 +25,8 @@ export interface KeyedRequest {
 export interface Attempt {
   /** Whether another came before, of which some may have been made. */
   readonly resumed: boolean
+  /** The request ids of the attempts before. */
+  readonly before: readonly string[]
   /** How far the one before came; null = that is not known. */
   readonly earlier: EarlierResult | null
   /** What ids are made of: the same in each attempt. */
@@ -46,6 +50,8 @@ interface Kept {
   readonly until: number
   /** What each attempt makes its ids of. */
   readonly seed: string
+  /** The ids of the attempts; absent in what an earlier version wrote. */
+  readonly attempts?: readonly string[]
   /** The process that works on it, and until when others leave it alone. Null = nobody does. */
   readonly holder: string | null
   readonly heldUntil: number
@@ -58,6 +64,7 @@ interface Found { readonly place: string, readonly text: string, readonly kept: 
 const DAY_MS = 86_400_000
 const HELD_MS = 60_000 // longer than any request works
 const MOST_UNANSWERED = 10_000
+const MOST_ATTEMPTS = 20
 const KEY = /^[\x21-\x7e]{1,255}$/
 
 /** Keeps answers in the settings of the store, in a drawer for each day, so that old ones go at once. */
@@ -85,7 +92,7 @@ export function createIdempotency (system: SystemStore, keys: Pick<KeyMaker, 'di
     const { digest, pepperId } = keys.digest(request)
     return { request: digest, pepperId }
   }
-  const make = async (name: string, request: string, secrets: readonly string[], run: (attempt: Attempt) => Promise<Result>): Promise<Result & { replayed: boolean }> => {
+  const make = async (name: string, request: string, { requestId, secrets }: KeyedRequest, run: (attempt: Attempt) => Promise<Result>): Promise<Result & { replayed: boolean }> => {
     const at = now()
     const found = await read(drawer(at) + name, at) ?? await read(drawer(at - DAY_MS) + name, at)
     const { kept } = found ?? {}
@@ -95,12 +102,13 @@ export function createIdempotency (system: SystemStore, keys: Pick<KeyMaker, 'di
     await emptyOld(at)
     const place = found?.place ?? drawer(at) + name
     const seed = kept?.seed ?? randomBytes(32).toString('hex')
-    const claim: Kept = { ...requestDigest(request), until: kept?.until ?? at + DAY_MS, seed, holder, heldUntil: at + HELD_MS, result: kept?.result ?? null }
+    const before = kept?.attempts ?? []
+    const claim: Kept = { ...requestDigest(request), until: kept?.until ?? at + DAY_MS, seed, attempts: [...before, requestId].slice(-MOST_ATTEMPTS), holder, heldUntil: at + HELD_MS, result: kept?.result ?? null }
     if (!await system.setMeta(place, JSON.stringify(claim), found?.text ?? null)) throw underWay(1_000)
     let result: Result
     try {
       const earlier = claim.result === null ? null : { result: claim.result, seen: !unanswered.has(name) }
-      result = await run({ resumed: found !== null, earlier, ids: createSeededIds(seed) })
+      result = await run({ resumed: found !== null, before, earlier, ids: createSeededIds(seed) })
     } catch (error) {
       // What was refused changed nothing, and may be sent again, changed too. Of what an attempt before made nobody knows: that stays this request's.
       const refused = error instanceof GatewayError && error.status < 500
@@ -116,13 +124,14 @@ export function createIdempotency (system: SystemStore, keys: Pick<KeyMaker, 'di
   }
 
   return {
-    async once ({ key, actor, method, url, body, secrets }, run) {
+    async once (keyed, run) {
+      const { key, actor, method, url, body } = keyed
       if (!KEY.test(key)) throw new GatewayError('VALIDATION_ERROR', { message: 'Idempotency-Key has to be 1 to 255 visible ASCII characters.', details: { reason: 'idempotency_key' } })
       const name = sha256(JSON.stringify([actor, key]))
       if (running.has(name)) throw underWay(1_000)
       running.add(name)
       try {
-        return await make(name, JSON.stringify([method, url, body ?? null]), secrets, run)
+        return await make(name, JSON.stringify([method, url, body ?? null]), keyed, run)
       } finally {
         running.delete(name)
       }

@@ -90,6 +90,8 @@ export interface Operation<B = Readonly<Record<string, unknown>>, Q = Readonly<R
   readonly query?: TObject
   readonly answer: TSchema | null
   readonly status: Result['status']
+  /** A GET whose answer has an ETag. */
+  readonly tagged?: true
   /** Codes that it may answer beside those that any may. */
   readonly errors?: readonly ErrorCode[]
   /** Fields of the answer that are shown once (`api_key`, or `data.*.api_key` in a list): a repeated request gets the rest. */

@@ -1,7 +1,7 @@
 import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Project } from '../../core/state/records.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { defineOperation, type Call, type Operation, type Result } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
 import { COMMENT, declared, declaredInFile, PROJECT_ID_PATTERN, trailOf } from './projects.js'
@@ -20,7 +20,7 @@ interface PutQuery { readonly dry_run?: boolean, readonly comment?: string, read
 /** `/admin/projects/{id}/config`: a project in the configuration language. */
 export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
-    id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'],
+    id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'], tagged: true,
     query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out.' })) }, { additionalProperties: false }),
     async run ({ reach, params, query, state, principal }) {
       const id = params.id ?? ''
@@ -45,7 +45,7 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       if (found !== null && ifNoneMatch !== undefined) throw new GatewayError('PRECONDITION_FAILED', { message: 'There is such a project already.', details: { reason: 'project_exists' } })
       const before = found ?? await newProject(call)
       if (found !== null && account !== undefined && account !== found.customer_id) throw notFound('accounts')
-      if (found !== null) checkIfMatch(ifMatch, found.rev)
+      if (found !== null) checkPreconditions({ ifMatch }, found.rev)
       const byOperator = principal.customerId === null
       const { value, findings } = await state.configs.read(before, call.text ?? '', byOperator)
       if (value === null || findings.length > 0) throw refusedConfig('The configuration can not be used; the one before keeps serving.', findings)

@@ -47,6 +47,7 @@ const PROJECTS: Resource<'projects'> = {
   // A key that opens nothing must not wait for a project that is made anew: ids are not, but what is left over is not kept either.
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, project_id: projectId }) {
     for (const name of ['credentials', 'subscriptions', 'domains', 'secrets'] as const) await store[name].removeAll(customerId, { project_id: { eq: projectId } })
+    await store.consumers.removeAll(customerId, { made_for: { eq: projectId } })
     for (const name of ['memberships', 'admin_tokens'] as const) await store[name].removeAll(customerId, { scope: { eq: 'project' }, scope_id: { eq: projectId } })
   },
   // Behind the project: as long as that is there, so are its versions.

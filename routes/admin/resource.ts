@@ -1,7 +1,7 @@
 import { Type, type TObject, type TSchema } from 'typebox'
 import type { RecordBase, Records } from '../../core/state/records.js'
 import type { Collection, PlannedWrite, Query } from '../../core/state/store.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
 import { defineOperation, type AnyCall, type Call, type Operation, type PlannedChange, type Result } from './operation.js'
 import type { TenantCollection } from './reach.js'
@@ -110,7 +110,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
   const write = async (call: Call, nextOf: (before: Records[C]) => Fields): Promise<Result> => {
     const before = await call.reach.get(collection, call.params.id ?? '')
     const { customer_id: customerId, rev } = before as RecordBase
-    checkIfMatch(call.ifMatch, rev)
+    checkPreconditions(call, rev)
     const next = { ...before, ...await checked(call, customerId, nextOf(before), before) } as Records[C]
     const plan = collectionOf(call.state, collection).planReplace(customerId, next)
     return await shownResult(call, await call.change({ customerId, targetId: call.params.id ?? '', before, after: next, ...show(call) }, await around(call, before, plan)), 200)
@@ -133,7 +133,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
       }
     }),
     get: defineOperation({
-      id: `${name}.get`, method: 'GET', url: one, summary: `Shows ${noun}`, permission: permissions.read, answer: shown, status: 200, errors: ['NOT_FOUND'],
+      id: `${name}.get`, method: 'GET', url: one, summary: `Shows ${noun}`, permission: permissions.read, answer: shown, status: 200, errors: ['NOT_FOUND'], tagged: true,
       run: async (call) => await shownResult(call, await call.reach.get(collection, call.params.id ?? ''), 200)
     }),
     replace: defineOperation({
@@ -151,7 +151,7 @@ export function resourceOperations<C extends TenantCollection> (resource: Resour
       async run (call) {
         const record = await call.reach.get(collection, call.params.id ?? '')
         const { customer_id: customerId, rev } = record as RecordBase
-        checkIfMatch(call.ifMatch, rev)
+        checkPreconditions(call, rev)
         await call.change({ customerId, targetId: call.params.id ?? '', before: record, after: null, ...show(call) }, async () => {
           await resource.beforeRemove?.(call, record)
           await collectionOf(call.state, collection).remove(customerId, call.params.id ?? '', call.ifMatch === undefined ? undefined : rev)

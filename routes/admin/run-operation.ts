@@ -6,6 +6,7 @@ import { audited } from './audited.js'
 import type { Attempt } from './idempotency.js'
 import type { Call, Operation, Result } from './operation.js'
 import { createReach } from './reach.js'
+import { resumedIfMatch } from './resumed-if-match.js'
 import { resumeStore } from './resumed-store.js'
 import { mayDo, type Principal } from './roles.js'
 import type { StatePorts } from './state-ports.js'
@@ -76,7 +77,8 @@ export function createOperationRunner (logger: Logger): OperationRunner {
   }
 
   /** Who named no revision wants the change, whatever it is made to: who lost a race is given another try. What makes records is not tried again, their ids are used. */
-  const tried = async (operation: Operation, request: OperationRequest): Promise<Result> => {
+  const tried = async (operation: Operation, asked: OperationRequest): Promise<Result> => {
+    const request = await withResumedIfMatch(operation, asked)
     const again = request.ifMatch === undefined && request.ifNoneMatch === undefined && (operation.method !== 'POST' || operation.status === 200)
     const { id } = request.params
     // Within the process none has to lose.
@@ -110,6 +112,13 @@ export function createOperationRunner (logger: Logger): OperationRunner {
 /** The failure of who may not. */
 export function roleRefused ({ role }: Principal): GatewayError {
   return new GatewayError('AUTHORIZATION_ERROR', { message: 'The role of this token does not allow this.', details: { reason: 'role', role } })
+}
+
+/** What an attempt before changed itself has another revision since. */
+async function withResumedIfMatch ({ id: action, url }: Operation, request: OperationRequest): Promise<OperationRequest> {
+  const { attempt, ifMatch, params: { id }, principal: { customerId }, state } = request
+  if (attempt?.resumed !== true || ifMatch === undefined || id === undefined) return request
+  return { ...request, ifMatch: await resumedIfMatch(state, { action, url, id, ifMatch, customerId, requestIds: attempt.before }) }
 }
 
 function bodyOf (operation: Operation, body: unknown): unknown {

@@ -1,4 +1,5 @@
 import { Type } from 'typebox'
+import { checkPreconditions } from './entity-tag.js'
 import { defineOperation, type Call, type Operation, type Result } from './operation.js'
 import { keepAnOwner, refuseHigherMembers } from './owners.js'
 import { notFound } from './reach.js'
@@ -72,11 +73,12 @@ export const TEAM_OPERATIONS: readonly Operation[] = [
     }
   }),
   defineOperation({
-    id: 'teams.members.remove', method: 'DELETE', url: `${MEMBERS_PATH}/:member`, summary: 'Takes a role of a team away', permission: 'teams:write', answer: null, status: 204, errors: ['NOT_FOUND', 'CONFLICT'],
+    id: 'teams.members.remove', method: 'DELETE', url: `${MEMBERS_PATH}/:member`, summary: 'Takes a role of a team away', permission: 'teams:write', answer: null, status: 204, errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED'],
     async run (call) {
       const { team_id: team, customer_id: customerId } = await call.reach.get('teams', call.params.id ?? '')
       const member = await call.reach.get('memberships', call.params.member ?? '')
       if (member.team_id !== team || member.customer_id !== customerId) throw notFound('memberships')
+      checkPreconditions(call, member.rev)
       refuseAbove(call.principal, member.role)
       await keepAnOwner(call, customerId, ({ membership_id: id }) => id === member.membership_id, () =>
         call.change({ customerId, targetId: member.membership_id, before: member, after: null }, () => call.state.open.store.memberships.remove(customerId, member.membership_id)))

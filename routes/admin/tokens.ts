@@ -1,9 +1,10 @@
 import { Type } from 'typebox'
 import type { AdminToken, Role } from '../../core/state/records.js'
-import { checkIfMatch } from './entity-tag.js'
+import { checkPreconditions } from './entity-tag.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { lastUses } from './last-uses.js'
 import { CUSTOMER_ID, NAME, newId, NO_FIELDS, resourceOperations, showRecord, STAMPS, TIME_OR_NULL, type Resource } from './resource.js'
+import { refuseHigherUser } from './owners.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
 import { refuseAbove, type Principal } from './roles.js'
 import { invalidRequest } from './validation.js'
@@ -57,7 +58,7 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
         if (scopeId === undefined) throw invalidRequest([{ path: '/scope_id', message: 'is needed: the project' }])
         await call.reach.refer('projects', customerId, scopeId, '/scope_id')
       } else if (scopeId !== undefined && scopeId !== customerId) throw invalidRequest([{ path: '/scope_id', message: 'has to be the account, or left out' }])
-      if (userId !== null) await call.reach.refer('users', customerId, userId, '/user_id')
+      if (userId !== null) await refuseHigherUser(call, await call.reach.refer('users', customerId, userId, '/user_id'))
       const { text, prefix, digest, pepperId } = call.state.keys.createAdminToken()
       const fresh = {
         token_id: newId(call.state, TOKENS.idPrefix), user_id: userId, name, prefix, digest, pepper_id: pepperId, role, scope, scope_id: scope === 'project' ? scopeId as string : customerId,
@@ -84,9 +85,10 @@ export const TOKEN_OPERATIONS: readonly Operation[] = [
   })
 ]
 
-async function revoked ({ reach, ifMatch, principal, params, change, state }: AnyCall): Promise<AdminToken> {
+async function revoked (call: AnyCall): Promise<AdminToken> {
+  const { reach, principal, params, change, state } = call
   const before = await reach.get('admin_tokens', params.id ?? '')
-  checkIfMatch(ifMatch, before.rev)
+  checkPreconditions(call, before.rev)
   refuseAbove(principal, before.role)
   if (before.status === 'revoked') return before
   const next = { ...before, status: 'revoked' as const }

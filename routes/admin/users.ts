@@ -1,5 +1,6 @@
 import { Type } from 'typebox'
 import type { User } from '../../core/state/records.js'
+import { entriesAbout, SHOWN_ENTRIES } from './audit-trail.js'
 import { bulkOperation } from './bulk.js'
 import { changeFields } from './change-fields.js'
 import { everyRecord } from './every-record.js'
@@ -71,7 +72,7 @@ export const USER_OPERATIONS: readonly Operation[] = [
   }),
   defineOperation({
     id: 'users.export', method: 'GET', url: `${USERS.path}/:id/export`, summary: 'Gives all that is kept of a person', permission: 'users:read', status: 200, errors: ['NOT_FOUND'],
-    answer: Type.Object({ user: SHOWN_USER, memberships: Type.Array(SHOWN_MEMBERSHIP), tokens: Type.Array(SHOWN_TOKEN) }),
+    answer: Type.Object({ user: SHOWN_USER, memberships: Type.Array(SHOWN_MEMBERSHIP), tokens: Type.Array(SHOWN_TOKEN), audit: SHOWN_ENTRIES }),
     async run (call) {
       const user = await call.reach.get('users', call.params.id ?? '')
       const { store } = call.state.open
@@ -80,7 +81,8 @@ export const USER_OPERATIONS: readonly Operation[] = [
       const tokens = await everyRecord(store.admin_tokens, 'token_id', user.customer_id, of)
       const uses = await lastUses(call.state, tokens, 'token_id')
       return { status: 200, body: {
-        user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one, index) => ({ ...showRecord(SHOWN_TOKEN, one), ...uses[index] }))
+        user: showRecord(SHOWN_USER, user), memberships: memberships.map((one) => showRecord(SHOWN_MEMBERSHIP, one)), tokens: tokens.map((one, index) => ({ ...showRecord(SHOWN_TOKEN, one), ...uses[index] })),
+        audit: await entriesAbout(call, user.customer_id, [user.user_id, ...memberships.map(({ membership_id: id }) => id), ...tokens.map(({ token_id: id }) => id)], tokens.map(({ token_id: id }) => id))
       } }
     }
   })

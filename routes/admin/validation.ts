@@ -19,12 +19,12 @@ export interface InvalidField {
 const MOST_SHOWN = 20
 
 const EMAIL = /^[^\s@<>(),;:"[\]\\]{1,64}@[^\s@<>(),;:"[\]\\]{1,190}$/
-const TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
+const TIME = /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/
 const DAY = /^\d{4}-\d\d-\d\d$/
 
 const FORMATS: Readonly<Record<string, (text: string) => boolean>> = {
-  'date-time': (text) => TIME.test(text) && !Number.isNaN(Date.parse(text)),
-  'date': (text) => DAY.test(text) && !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text),
+  'date-time': (text) => TIME.test(text) && isDay(text.slice(0, 10)) && !Number.isNaN(Date.parse(text)),
+  'date': (text) => DAY.test(text) && isDay(text),
   'email': (text) => EMAIL.test(text) && !text.includes('..'),
   'cidr': (text) => findCidrProblem(text) === null,
   'rate': (text) => doesNotThrow(() => parseRate(text)),
@@ -107,6 +107,11 @@ function explain ({ keyword, instancePath, params, parentSchema }: ErrorObject, 
     case 'pattern': return { path, message: `has to look like ${String(told.pattern)}` }
     default: return { path, message: 'is not valid' }
   }
+}
+
+/** There is no 30 February, which `Date` takes for 2 March. */
+function isDay (text: string): boolean {
+  return !Number.isNaN(Date.parse(text)) && new Date(text).toISOString().startsWith(text)
 }
 
 function doesNotThrow (run: () => unknown): boolean {

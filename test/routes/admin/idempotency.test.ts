@@ -12,6 +12,8 @@ interface Story {
   kept: Readonly<Record<string, number>>
   /** Fields that are shown once. */
   shown?: readonly string[]
+  /** With the revision that the record has before. */
+  ifMatch?: string
 }
 
 type Ask = AdminApiFixture['ask']
@@ -32,7 +34,18 @@ const STORIES: Record<string, (ask: Ask) => Promise<Story>> = {
   'a regenerated key': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/regenerate`, body: {}, kept: { credentials: 1 }, shown: ['api_key', 'secret'] }),
   'a token': async () => ({ path: '/admin/tokens', body: { name: 'ci', role: 'auditor' }, kept: { admin_tokens: 1 }, shown: ['token'] }),
   'a member': async (ask) => ({ path: `/admin/teams/${await idOf(ask, '/admin/teams', { name: 'core' }, 'team_id')}/members`, body: { user_id: await userOf(ask), role: 'auditor' }, kept: { memberships: 1 } }),
-  'a deactivated user': async (ask) => ({ path: `/admin/users/${await userOf(ask)}/deactivate`, body: {}, kept: { users: 1 } })
+  'a deactivated user': async (ask) => ({ path: `/admin/users/${await userOf(ask)}/deactivate`, body: {}, kept: { users: 1 } }),
+  'a rotated key, at its revision,': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/rotate`, body: {}, kept: { credentials: 2 }, shown: ['api_key', 'secret'], ifMatch: '"1"' }),
+  'a regenerated key, at its revision,': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/regenerate`, body: {}, kept: { credentials: 1 }, shown: ['api_key', 'secret'], ifMatch: '"1"' }),
+  'a revoked key, at its revision,': async (ask) => ({ path: `/admin/api-keys/${await keyOf(ask)}/revoke`, body: {}, kept: { credentials: 1 }, ifMatch: '"0", "1"' }),
+  'a deactivated user, at its revision,': async (ask) => ({ path: `/admin/users/${await userOf(ask)}/deactivate`, body: {}, kept: { users: 1 }, ifMatch: '"1"' }),
+  'a suspended account, at its revision,': async (ask) => ({ path: `/admin/accounts/${await idOf(ask, '/admin/accounts', { name: 'Acme' }, 'customer_id')}/suspend`, body: {}, kept: { accounts: 1 }, ifMatch: '"1"' }),
+  'a revoked token, at its revision,': async (ask) => ({ path: `/admin/tokens/${await idOf(ask, '/admin/tokens', { name: 'ci', role: 'auditor' }, 'token_id')}/revoke`, body: {}, kept: { admin_tokens: 1 }, ifMatch: '"1"' }),
+  'a rollback, at its revision,': async (ask) => {
+    await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: TARGET } })
+    await ask('PATCH', '/admin/projects/one', { body: { target_url: 'https://other.example.com' } })
+    return { path: '/admin/projects/one/rollback', body: { version: 1 }, kept: { projects: 1 }, ifMatch: '"2"' }
+  }
 }
 
 const count = ({ engine }: AdminApiFixture, name: string): number => [...engine.documents(name as 'users').values()].filter(({ record }) => record !== null).length
@@ -43,9 +56,9 @@ for (const [name, storyOf] of Object.entries(STORIES)) {
     for (const late of [false, true]) {
       for (let call = 1; ; call++) {
         const fixture = await openAdminApi(t)
-        const { path, body, kept, shown = [] } = await storyOf(fixture.ask)
+        const { path, body, kept, shown = [], ifMatch } = await storyOf(fixture.ask)
         const failing = failCalls(fixture.engine)
-        const send = (): Promise<AdminAnswer> => fixture.ask('POST', path, { headers: { 'idempotency-key': 'k' }, body })
+        const send = (): Promise<AdminAnswer> => fixture.ask('POST', path, { headers: { 'idempotency-key': 'k', ...ifMatch === undefined ? {} : { 'if-match': ifMatch } }, body })
         failing.failFrom(call, late)
         const first = await send()
         failing.mend()
@@ -75,11 +88,33 @@ async function proveSecret (t: Test, { open }: AdminApiFixture, { body }: AdminA
   t.equal(found.length, 1, `${at}: the key that was shown is the one that is kept`)
 }
 
+test('idempotency: what somebody else changed meanwhile is 412 also to who repeats a request that was broken off', async (t) => {
+  const fixture = await openAdminApi(t)
+  const { ask, engine } = fixture
+  const key = await keyOf(ask)
+  const send = (action: string): Promise<AdminAnswer> => ask('POST', `/admin/api-keys/${key}/${action}`, { headers: { 'idempotency-key': action, 'if-match': '"1"' }, body: {} })
+  const failing = failCalls(engine)
+  // Broken off before the change: the intent is there, and somebody else makes another one of the same revision.
+  for (const action of ['regenerate', 'revoke']) {
+    for (let call = 1; ; call++) {
+      failing.failFrom(call, false)
+      const { status } = await send(action)
+      const intents = [...engine.documents('audit_records').values()].filter(({ record }) => record?.['action'] === `api-keys.${action}`).length
+      failing.mend()
+      t.equal(status, 503)
+      if (intents > 0) break
+    }
+  }
+  t.equal((await ask('PATCH', `/admin/api-keys/${key}`, { body: { name: 'changed' } })).status, 200)
+  for (const action of ['regenerate', 'revoke']) t.equal((await send(action)).status, 412, action)
+  t.match((await ask('GET', `/admin/api-keys/${key}`)).body, { status: 'active', name: 'changed' })
+})
+
 test('idempotency: what another process works on is left alone for a minute, then taken up', async (t) => {
   const { open, keys, clock } = await openAdminApi(t)
   const now = (): number => Date.now() + clock.ahead
   const [one, other] = [createIdempotency(open.system, keys, now), createIdempotency(open.system, keys, now)]
-  const request = { key: 'k', actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }
+  const request = { key: 'k', actor: 'a', method: 'POST', url: '/x', requestId: 'r', body: {}, secrets: [] }
   const stopped = one.once(request, () => new Promise(() => {})) // the process ended
   void stopped
   await new Promise((resolve) => { setImmediate(resolve) })
@@ -94,7 +129,7 @@ test('idempotency: attempts get the same ids, keys of their own other ones', asy
   const { open, keys } = await openAdminApi(t)
   const idempotency = createIdempotency(open.system, keys, Date.now)
   const seen: string[] = []
-  const draw = (key: string, end: 'fails' | 'ends') => idempotency.once({ key, actor: 'a', method: 'POST', url: '/x', body: {}, secrets: [] }, async ({ ids }) => {
+  const draw = (key: string, end: 'fails' | 'ends') => idempotency.once({ key, actor: 'a', method: 'POST', url: '/x', requestId: 'r', body: {}, secrets: [] }, async ({ ids }) => {
     const next = ids.of('')
     seen.push(`${next(20)} ${next(8)} ${ids.of('1')(20)}`)
     if (end === 'fails') throw new Error('a bug')
