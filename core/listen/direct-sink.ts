@@ -177,7 +177,8 @@ export class DirectSink implements ResponseSink {
   private finish (text: string): void {
     const { socket, encrypted } = this.owner
     this.ended = true
-    if (encrypted) socket.write(text, 'latin1', this.written)
+    if (socket.destroyed) this.settle(false)
+    else if (encrypted) socket.write(text, 'latin1', this.written)
     else {
       if (text !== '') socket.write(text, 'latin1')
       if (socket.writableLength === 0) { this.settle(true); return }
