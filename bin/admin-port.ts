@@ -3,7 +3,7 @@ import type { Logger } from '../core/host.js'
 import { renderMetrics } from '../core/observe/render-metrics.js'
 import { buildAdmin } from '../routes/admin.js'
 import { shownFindings } from '../routes/admin/shown-findings.js'
-import type { Fleet, NodeStatus } from './fleet.js'
+import type { FleetView, NodeStatus } from './fleet.js'
 import type { DomainWatch } from './domain-watch.js'
 import type { NodeStore } from './open-store.js'
 import { createStatePorts } from './state-ports.js'
@@ -27,7 +27,7 @@ export interface AdminPortOptions {
 }
 
 /** Opens the admin port over the serving processes. Throws Error when the port can not be opened. */
-export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): Promise<{ url: string, close (): Promise<void> }> {
+export async function openAdminPort (fleet: FleetView, options: AdminPortOptions): Promise<{ url: string, close (): Promise<void> }> {
   const { host, version, config: { file, environment }, store, domains } = options
   const watch = store === null ? null : await watchStore(store.open)
   const shownStatus = (workers: readonly NodeStatus[]): ShownStatus => ({
@@ -45,7 +45,7 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
     token: options.token,
     logger: options.log,
     docs: options.docs,
-    live: () => true,
+    live: () => fleet.alive(),
     ready: () => {
       const reasons = fleet.notReady()
       const degraded = watch === null ? 'there is no store' : watch.health.ok ? null : 'the store does not answer'
@@ -59,14 +59,13 @@ export async function openAdminPort (fleet: Fleet, options: AdminPortOptions): P
       ? null
       : createStatePorts({
         store,
-        root: () => fleet.serving().root,
+        root: () => fleet.root(),
         domains,
         system: async () => {
           const workers = await fleet.status()
-          return await systemView({ status: shownStatus(workers), workers, health: watch === null ? {} : shownHealth(watch.health), store, root: fleet.serving().root })
+          return await systemView({ status: shownStatus(workers), workers, health: watch === null ? {} : shownHealth(watch.health), store, root: fleet.root() })
         },
-        declaredHosts: async () => fleet.serving().hosts,
-        declared: () => fleet.serving().declared,
+        declared: () => fleet.declared(),
         describe: () => fleet.describe(),
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null,
         whenServed: (projectId) => fleet.whenServed(projectId)

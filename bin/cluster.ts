@@ -185,7 +185,10 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
 
   return {
     get listeners () { return listeners },
-    serving: () => serving as Serving,
+    root: () => (serving as Serving).root,
+    declared: async () => (serving as Serving).declared,
+    // This one does nothing but watch over the others.
+    alive: () => true,
     notReady () {
       if (stopping) return ['the gateway is stopping']
       return [...members].some((member) => member.ready) ? [] : ['no worker is ready']

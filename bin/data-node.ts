@@ -112,7 +112,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
       await loader.close()
       throw error
     })
-  if (store !== null) metrics.addStore(store.metrics)
+  if (store !== null && store.metrics !== null) metrics.addStore(store.metrics)
   const followed: FollowedStore | null = store === null ? null : followStore(store, lastViewFile(first.root.state), log)
   const usage = store === null || followed === null ? null : createUsageRecorder({ system: store.open.system, directory: followed.directory, log })
   const own = ownAddresses()

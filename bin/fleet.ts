@@ -24,22 +24,29 @@ export interface Listener {
   url: string
 }
 
-/** What serves of the files. */
-export interface Serving {
-  readonly root: GatewayConfig
-  /** The projects that they declare. */
-  readonly declared: readonly DeclaredProject[]
+/** What files declare, as it serves. */
+export interface Declared {
+  readonly projects: readonly DeclaredProject[]
   /** The hosts of those and of their routes, `*.suffix` too. */
   readonly hosts: readonly string[]
 }
 
-/** The processes that serve, one or many, as the admin port and the signals see them. */
-export interface Fleet {
+/** What serves of the files. */
+export interface Serving {
+  readonly root: GatewayConfig
+  readonly declared: Declared
+}
+
+/** The processes that serve, one or many, as the admin port sees them. */
+export interface FleetView {
   readonly listeners: readonly Listener[]
-  /** What serves now. Where several processes serve: what the last of them said that it took up. */
-  serving (): Serving
+  /** The settings that serve now. Where several processes serve: what the last of them said that it took up. */
+  root (): GatewayConfig
+  declared (): Promise<Declared>
+  /** Whether this process is worth keeping. */
+  alive (): boolean
   /** Why it is not ready; empty = it is. */
-  notReady (): string[]
+  notReady (): readonly string[]
   reload (): Promise<ReloadResult>
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
@@ -47,6 +54,10 @@ export interface Fleet {
   /** Resolves once every process that is ready serves the project of the store, or after a second. Never rejects. */
   whenServed (projectId: string): Promise<void>
   metrics (): Promise<MetricObject[][]>
+}
+
+/** The processes that serve, as the signals see them. */
+export interface Fleet extends FleetView {
   reopenLogs (): void
   /** Graceful; resolves to whether nothing was cut off. */
   stop (): Promise<boolean>

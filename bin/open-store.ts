@@ -18,9 +18,11 @@ import { createSlowStoreLog, SLOW_STORE_MS } from './slow-store-log.js'
 /** The store of a process with the keys of what is secret in it. Whoever opened it closes `open`. */
 export interface NodeStore {
   readonly open: OpenStore
+  /** What `open` is made of. */
+  readonly engine: DocumentEngine
   readonly ring: KeyRing
-  /** What is counted of its calls. */
-  readonly metrics: StoreMetrics
+  /** What is counted of its calls; null = another thread counts them. */
+  readonly metrics: StoreMetrics | null
 }
 
 /** What a process opens its store with. */
@@ -29,6 +31,8 @@ export interface OpenStoreOptions {
   /** What `SLUICE_KEYS` holds. */
   readonly keys: string | undefined
   readonly log: Logger
+  /** The key ring, where it is loaded already; null = there can be none. */
+  readonly ring?: KeyRing | null
 }
 
 /**
@@ -37,8 +41,9 @@ export interface OpenStoreOptions {
  * written. Rejects with the remedy where something must be mended first: a key ring that is missing, not private or not the store's, and a
  * store that a newer version wrote.
  */
-export async function openStore ({ state, keys, log }: OpenStoreOptions): Promise<NodeStore | null> {
-  const ring = loadRing(state, keys, log)
+export async function openStore (options: OpenStoreOptions): Promise<NodeStore | null> {
+  const { state, log } = options
+  const ring = options.ring === undefined ? loadStoreRing(options) : options.ring
   if (ring === null) return null
   const reopening = createReopeningEngine(state.kind, () => openOwnEngine(state, ring), () => { log.info({ store: state.kind }, 'the store is open') })
   const metrics = createStoreMetrics(reopening.pool ?? null)
@@ -58,7 +63,7 @@ export async function openStore ({ state, keys, log }: OpenStoreOptions): Promis
     }
     log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; it is tried again')
   }
-  return { open, ring, metrics }
+  return { open, engine, ring, metrics }
 }
 
 /** Opens the engine each time that it was away: what comes back may be another store than the one that this ring belongs to. */
@@ -74,7 +79,8 @@ async function openOwnEngine (state: GatewayConfig['state'], ring: KeyRing): Pro
   }
 }
 
-function loadRing (state: GatewayConfig['state'], keys: string | undefined, log: Logger): KeyRing | null {
+/** Loads the key ring of a store, made beside an embedded one where it is not there yet. Null, which is logged, where nothing can be kept at all. Throws with the remedy. */
+export function loadStoreRing ({ state, keys, log }: OpenStoreOptions): KeyRing | null {
   try {
     const { ring, source, created } = loadKeyRing({
       text: keys, file: state.keyRing, make: state.kind === 'embedded',

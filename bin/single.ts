@@ -1,19 +1,28 @@
 import { startDataNode, type DataNode, type DataNodeOptions } from './data-node.js'
-import type { Fleet, NodeStatus, Serving } from './fleet.js'
+import type { Declared, Fleet, NodeStatus, Serving } from './fleet.js'
+
+/** What a single process is started with. */
+export interface SingleOptions extends Omit<DataNodeOptions, 'onReload'> {
+  /** Told when other settings serve, before the reload is answered, and when it begins to stop. */
+  readonly onChange: () => void
+}
 
 /** Serves from this very process. Throws what `startDataNode` throws. */
-export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
-  const node = await startDataNode(options)
-  let known: { readonly of: DataNode['gateway']['current'], readonly serving: Serving } | null = null
-  const whole = (): Serving => {
+export async function createSingle ({ onChange, ...options }: SingleOptions): Promise<Fleet> {
+  const node = await startDataNode({ ...options, onReload: onChange })
+  let known: { readonly of: DataNode['gateway']['current'], readonly declared: Declared } | null = null
+  // Read of all projects: once for each snapshot, and when somebody wants it.
+  const declared = (): Declared => {
     const { current } = node.gateway
-    if (known?.of !== current) known = { of: current, serving: servingOf(node) }
-    return known.serving
+    if (known?.of !== current) known = { of: current, declared: declaredBy(node) }
+    return known.declared
   }
   return {
     listeners: node.listeners,
-    // Most who ask want the settings: the rest is read of all projects, once for each snapshot and when somebody wants it.
-    serving: () => ({ root: node.root, get declared () { return whole().declared }, get hosts () { return whole().hosts } }),
+    root: () => node.root,
+    declared: async () => declared(),
+    // Where it is not, nobody answers who asks.
+    alive: () => true,
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
@@ -21,19 +30,27 @@ export async function createSingle (options: DataNodeOptions): Promise<Fleet> {
     whenServed: (projectId) => node.whenServed(projectId),
     metrics: async () => [await node.metrics.toJSON()],
     reopenLogs () { node.reopenLogs() },
-    stop: () => node.stop(),
+    stop () {
+      const stopped = node.stop()
+      onChange()
+      return stopped
+    },
     kill: () => node.kill()
   }
 }
 
 /** What a data node serves of the files. */
-export function servingOf ({ root, gateway }: DataNode): Serving {
+export function servingOf (node: DataNode): Serving {
+  return { root: node.root, declared: declaredBy(node) }
+}
+
+function declaredBy ({ gateway }: DataNode): Declared {
   const projects = [...gateway.current?.projects.values() ?? []].filter(({ config }) => config.origin === 'operator-file')
-  const declared = projects.map(({ name, config }) => {
+  const shown = projects.map(({ name, config }) => {
     const [upstream, second] = Object.values(config.upstreams)
     return { project_id: name, target_url: second === undefined ? upstream?.targets[0]?.url ?? null : null }
   })
-  return { root, declared, hosts: [...new Set(projects.flatMap(({ config: { hosts, routes } }) => [...hosts, ...routes.flatMap(({ match }) => match.hosts ?? [])]))] }
+  return { projects: shown, hosts: [...new Set(projects.flatMap(({ config: { hosts, routes } }) => [...hosts, ...routes.flatMap(({ match }) => match.hosts ?? [])]))] }
 }
 
 /** What a data node says of itself. */

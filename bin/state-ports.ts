@@ -12,10 +12,11 @@ import { KeyRingError, type KeyRing } from '../core/state/key-ring.js'
 import type { Project } from '../core/state/records.js'
 import { openConfig, sealConfig, type PlainConfig } from '../core/state/sealed-config.js'
 import { plugins } from '../plugins/index.js'
-import type { DeclaredProject, KeptConfig, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
+import type { KeptConfig, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
 import type { SystemView } from '../routes/admin/system-view.js'
-import { createKeyMaker, randomId } from './key-maker.js'
 import type { DomainWatch } from './domain-watch.js'
+import type { Declared } from './fleet.js'
+import { createKeyMaker, randomId } from './key-maker.js'
 import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
@@ -26,20 +27,19 @@ export interface StatePortsOptions {
   readonly store: NodeStore
   /** The gateway's settings as they serve now. */
   root (): GatewayConfig
-  /** The projects that files declare. */
-  declared (): readonly DeclaredProject[]
+  /** What files declare. */
+  declared (): Promise<Declared>
   /** The whole configuration as the files write it, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
   readonly domains: DomainWatch
   system (): Promise<SystemView>
-  declaredHosts (): Promise<readonly string[]>
   /** The address of the data port. */
   dataUrl (): string | null
   whenServed (projectId: string): Promise<void>
 }
 
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, describe, domains, declaredHosts, dataUrl, whenServed, system }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, describe, domains, dataUrl, whenServed, system }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -56,9 +56,9 @@ export function createStatePorts ({ store, root, declared, describe, domains, de
     whenServed,
     authTypes: availableAuthTypes(new Map(plugins.map((plugin) => [plugin.name, plugin]))),
     refuseTarget: (url) => refuseTarget(url, root().egress.allow),
-    domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts },
+    domains: { createChallenge, look: (domain) => domains.checks.look(domain), check: (domain) => domains.checks.check(domain), baseDomain: () => root().baseDomain, declaredHosts: async () => (await declared()).hosts },
     system,
-    declaredProjects: async () => declared(),
+    declaredProjects: async () => (await declared()).projects,
     async declaredConfig (projectId) {
       const { projects = {} } = JSON.parse(await describe() ?? '{}') as { projects?: Record<string, Record<string, unknown>> }
       return Object.hasOwn(projects, projectId) ? projects[projectId] ?? null : null

@@ -5,15 +5,15 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { createConfigLoader } from '../../core/config/loader.js'
 import { ConfigError, formatFinding } from '../../core/errors.js'
-import { createTxtLookup } from '../../core/lib/txt-lookup.js'
-import { createLogger, type LogLevel } from '../../core/observe/logger.js'
+import { createLogger, type GatewayLogger, type LogLevel } from '../../core/observe/logger.js'
+import { openAdminSide, type AdminSide, type AdminSideOptions } from '../admin-side.js'
+import { startAdminThread } from '../admin-thread.js'
 import { loadAdminToken } from '../admin-token.js'
 import { createCluster } from '../cluster.js'
-import { watchDomains, type DomainWatch } from '../domain-watch.js'
 import { EXIT } from '../exit-codes.js'
 import { explainStart } from '../explain-start.js'
 import type { Fleet } from '../fleet.js'
-import { openStore, type NodeStore } from '../open-store.js'
+import { loadStoreRing } from '../open-store.js'
 import { createSingle } from '../single.js'
 import { logStrayFailures } from '../stray-failures.js'
 
@@ -27,8 +27,8 @@ interface StartFlags {
 }
 
 const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent']
-/** How long closing may take where there is nothing more to wait for. */
-const AT_ONCE_MS = 500
+/** How long closing may take where there is nothing more to wait for: cut off in the middle of its work, the thread of an embedded store ends the process with SIGABRT. */
+const CLOSE_MS = 1_500
 
 /** Adds `sluice start`. */
 export function addStart (program: Command): void {
@@ -59,8 +59,7 @@ async function start (flags: StartFlags): Promise<void> {
   const environment = flags.env === undefined || flags.env === '' ? null : flags.env
   const version = packageVersion()
   let fleet: Fleet | null = null
-  let store: NodeStore | null = null
-  let domains: DomainWatch | null = null
+  let side: AdminSide | null = null
   try {
     const readAt = Date.now()
     const loader = createConfigLoader({ workerUrl: new URL('../config-worker.js', import.meta.url), file, environment, env: process.env })
@@ -68,28 +67,24 @@ async function start (flags: StartFlags): Promise<void> {
     if (!first.ok) { await loader.close(); throw new ConfigError(first.findings) }
     const { root } = first
     const admin = root.admin === null ? null : { ...root.admin, ...await loadAdminToken({ env: process.env, tokenFile: root.admin.tokenFile, stateDir: root.state.kind === 'embedded' ? root.state.path : '.' }) }
-    // One process makes what is missing, before there are several.
-    store = await openStore({ state: root.state, keys: process.env['SLUICE_KEYS'], log })
-    domains = store === null ? null : watchDomains({ open: store.open, lookUp: createTxtLookup({ servers: root.domains.resolvers }), log })
     const asked = flags.workers ?? root.workers
     const count = asked === 'auto' ? availableParallelism() : asked
+    // One process makes what is missing, before there are several.
+    side = await openSide({ state: root.state, keys: process.env['SLUICE_KEYS'], resolvers: root.domains.resolvers, docs: root.errorDocs, version, config: { file, environment }, admin }, count === 1, flags.logLevel, log)
+    const { store } = side
     const shared = { file, environment, operatorToken: admin?.token ?? null, version }
-    if (count === 1) fleet = await createSingle({ ...shared, env: process.env, log, watch: true, store, loader: { loader, first, readAt }, ...(flags.port === undefined ? {} : { port: flags.port }) })
-    else {
+    if (count === 1) {
+      const { changed } = side
+      fleet = await createSingle({ ...shared, env: process.env, log, watch: true, store, loader: { loader, first, readAt }, onChange: changed, ...(flags.port === undefined ? {} : { port: flags.port }) })
+    } else {
       await loader.close()
       fleet = await createCluster({ count, log, store: store?.metrics ?? null, start: { ...shared, logLevel: flags.logLevel, port: flags.port ?? null } })
     }
-    const adminPort = admin === null ? null : await (await import('../admin-port.js')).openAdminPort(fleet, {
-      store, domains, host: admin.host, port: admin.port, token: admin.token, log, docs: root.errorDocs, version, config: { file, environment } })
+    const adminUrl = await side.listen(fleet)
     // Before the ready lines: who has read them may send a signal at once.
-    const [opened, watch] = [store, domains]
-    obeySignals(fleet, async () => {
-      await adminPort?.close()
-      await watch?.stop()
-      await opened?.open.close()
-    }, log)
+    obeySignals(fleet, side, log)
     const tokenFile = admin === null || admin.source === 'environment' ? null : admin.source
-    const listeners = [...fleet.listeners, ...(adminPort === null ? [] : [{ name: 'admin', url: adminPort.url, ...(tokenFile === null ? {} : { tokenFile }) }])]
+    const listeners = [...fleet.listeners, ...(adminUrl === null ? [] : [{ name: 'admin', url: adminUrl, ...(tokenFile === null ? {} : { tokenFile }) }])]
     for (const listener of listeners) {
       const { name, url, ...more } = listener
       process.stdout.write(flags.json === true ? `${JSON.stringify({ event: 'ready', listener: name, url, port: portOf(url), pid: process.pid, workers: count, ...more })}\n` : `sluice: ${name} listens on ${url}\n`)
@@ -97,8 +92,7 @@ async function start (flags: StartFlags): Promise<void> {
     if (tokenFile !== null && flags.json !== true) process.stdout.write(`sluice: the admin token is in ${tokenFile}\n`)
   } catch (error) {
     await fleet?.kill()
-    await domains?.stop()
-    await store?.open.close().catch(() => {})
+    await side?.close()
     if (error instanceof ConfigError) {
       if (flags.json === true) process.stdout.write(`${JSON.stringify({ event: 'refused', findings: error.findings })}\n`)
       else for (const finding of error.findings) process.stderr.write(`${formatFinding(finding)}\n`)
@@ -108,22 +102,35 @@ async function start (flags: StartFlags): Promise<void> {
   }
 }
 
-function obeySignals (fleet: Fleet, closeAdmin: () => Promise<void>, log: { info (fields: object, message: string): void, error (fields: object, message: string): void }): void {
+/**
+ * With one process that serves, store and admin API work in a thread of their own; with several they are all that their primary does. Where there is no store
+ * what is left of the admin port is not worth a thread.
+ */
+async function openSide (options: AdminSideOptions, single: boolean, logLevel: LogLevel, log: GatewayLogger): Promise<AdminSide> {
+  const { admin } = options
+  if (!single || admin === null) return await openAdminSide(options, log)
+  const ring = loadStoreRing({ ...options, log })
+  return ring === null ? await openAdminSide({ ...options, ring }, log) : await startAdminThread({ ...options, admin, ring, log, logLevel })
+}
+
+function obeySignals (fleet: Fleet, side: AdminSide, log: { info (fields: object, message: string): void, error (fields: object, message: string): void }): void {
   let stopping = false
   let atOnce = false
+  let closing: Promise<void> | null = null
   const exit = (code: number): void => { process.exit(code) }
+  const close = async (): Promise<void> => { await (closing ??= side.close()) }
   const stop = (signal: string): void => {
     if (stopping) {
       // What is cut off now ends the graceful stop as well: that one must not call it clean.
       atOnce = true
-      setTimeout(exit, AT_ONCE_MS, EXIT.cutOff)
-      void fleet.kill().finally(() => { exit(EXIT.cutOff) })
+      setTimeout(exit, CLOSE_MS, EXIT.cutOff)
+      void fleet.kill().then(close).catch(() => {}).finally(() => { exit(EXIT.cutOff) })
       return
     }
     stopping = true
     log.info({ signal }, 'stopping; a second signal ends at once')
     fleet.stop().then(async (clean) => {
-      await Promise.race([closeAdmin(), delay(AT_ONCE_MS)])
+      await Promise.race([close(), delay(CLOSE_MS)])
       exit(clean && !atOnce ? EXIT.ok : EXIT.cutOff)
     }).catch((error: unknown) => {
       log.error({ error: String(error) }, 'stopping failed')

@@ -9,7 +9,7 @@ export interface AdminPorts {
   /** Whether the process is worth keeping. */
   live (): boolean
   /** Whether it takes requests, and what keeps it from it. Shown to everybody: no addresses, no secrets. */
-  ready (): { ready: boolean, reasons: string[], /** What does not work although requests are served. */ degraded?: string[] }
+  ready (): { ready: boolean, reasons: readonly string[], /** What does not work although requests are served. */ degraded?: readonly string[] }
   status (): Promise<object>
   /** The running configuration, secrets redacted: a JSON text, or null where it can not be had now. */
   config (): Promise<string | null>

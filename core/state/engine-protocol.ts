@@ -3,7 +3,7 @@ import type { DocumentEngine } from './document-engine.js'
 /** The methods of an engine that are one question and one answer. */
 export type EngineMethod = Exclude<keyof DocumentEngine, 'name' | 'readAll' | 'onChange' | 'pool' | 'close'>
 
-/** What is asked of the thread, and answered with the same id. */
+/** What is asked of the thread that has the engine, and answered with the same id. */
 export type Call =
   | { readonly kind: 'method', readonly method: EngineMethod, readonly args: readonly unknown[] }
   /** Begins to read a collection; the answer is the number of the reading. */
@@ -12,11 +12,11 @@ export type Call =
   | { readonly kind: 'next', readonly reading: number }
   | { readonly kind: 'close' }
 
-/** What the thread is sent. */
-export type ToThread = (Call & { readonly id: number }) | { readonly kind: 'watch' } | { readonly kind: 'unwatch' } | { readonly kind: 'stop', readonly reading: number }
+/** What that thread is sent. */
+export type ToEngine = (Call & { readonly id: number }) | { readonly kind: 'watch' } | { readonly kind: 'unwatch' } | { readonly kind: 'stop', readonly reading: number }
 
 /** An error as it crosses: classes do not. */
-export interface ThreadError {
+export interface EngineError {
   readonly name: string
   readonly message: string
   readonly stack: string | undefined
@@ -24,8 +24,8 @@ export interface ThreadError {
   readonly known: number | undefined
 }
 
-/** What the thread sends. */
-export type FromThread =
+/** What it sends. */
+export type FromEngine =
   | { readonly kind: 'value', readonly id: number, readonly value: unknown }
-  | { readonly kind: 'error', readonly id: number, readonly error: ThreadError }
+  | { readonly kind: 'error', readonly id: number, readonly error: EngineError }
   | { readonly kind: 'change' }
