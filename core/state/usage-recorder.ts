@@ -24,7 +24,7 @@ export interface UsageRecorderOptions {
   readonly everyMs?: number
 }
 
-interface Count { readonly customerId: string, readonly projectId: string, readonly day: number, requests: number, errors: number, lastMs: number }
+interface Count { readonly customerId: string, readonly projectId: string, readonly credentialId: string, readonly day: number, requests: number, errors: number, lastMs: number }
 
 const DAY_MS = 86_400_000
 const AT_ONCE = 500
@@ -36,18 +36,24 @@ const SHARE = 1 / 20
  * What was counted and not added yet is lost with the process; a call of which the store did not say whether it was made is made again.
  */
 export function createUsageRecorder ({ system, directory, log, now = Date.now, everyMs = 1_000 }: UsageRecorderOptions): UsageRecorder {
-  let counts = new Map<string, Count>()
+  /** By project, then by key: what plugins of two projects let in may be called alike. */
+  let counts = new Map<string, Map<string, Count>>()
   /** Of days that were over before they were added. */
-  let over: [string, Count][] = []
+  let over: Count[] = []
   let failing = false
   let timer: NodeJS.Timeout | null = null
   let adding: Promise<void> = Promise.resolve()
   let stopped = false
 
-  const keep = (credentialId: string, count: Count): void => {
-    const there = counts.get(credentialId)
-    if (there === undefined) counts.set(credentialId, count)
-    else if (there.day !== count.day) over.push([credentialId, count])
+  const set = (count: Count): void => {
+    const ofProject = counts.get(count.projectId)
+    if (ofProject === undefined) counts.set(count.projectId, new Map([[count.credentialId, count]]))
+    else ofProject.set(count.credentialId, count)
+  }
+  const keep = (count: Count): void => {
+    const there = counts.get(count.projectId)?.get(count.credentialId)
+    if (there === undefined) set(count)
+    else if (there.day !== count.day) over.push(count)
     else {
       there.requests += count.requests
       there.errors += count.errors
@@ -56,13 +62,13 @@ export function createUsageRecorder ({ system, directory, log, now = Date.now, e
   }
 
   const add = async (): Promise<void> => {
-    const due = [...over, ...counts]
+    const due = [...over, ...[...counts.values()].flatMap((ofProject) => [...ofProject.values()])]
     over = []
     counts = new Map()
     for (let from = 0; from < due.length; from += AT_ONCE) {
       const piece = due.slice(from, from + AT_ONCE)
       try {
-        await system.addUsage(piece.map(([id, count]) => toDay(id, count)))
+        await system.addUsage(piece.map(toDay))
         failing = false
       } catch (error) {
         if (!(error instanceof StoreUnavailableError)) {
@@ -71,7 +77,7 @@ export function createUsageRecorder ({ system, directory, log, now = Date.now, e
         }
         if (!failing) log.warn({ error: error.message }, 'what keys are used for is counted in memory until the store answers')
         failing = true
-        for (const [id, count] of due.slice(from)) keep(id, count)
+        for (const count of due.slice(from)) keep(count)
         return
       }
     }
@@ -92,13 +98,13 @@ export function createUsageRecorder ({ system, directory, log, now = Date.now, e
     count (projectId, credentialId, status) {
       const at = now()
       const day = Math.floor(at / DAY_MS)
-      let count = counts.get(credentialId)
+      let count = counts.get(projectId)?.get(credentialId)
       if (count === undefined || count.day !== day) {
         // A plugin may name what the store would not take: it must not be in the way of others.
         if (!isPlainId(credentialId)) return
-        if (count !== undefined) over.push([credentialId, count])
-        count = { customerId: directory.project(projectId)?.customer_id ?? LOCAL_ACCOUNT, projectId, day, requests: 0, errors: 0, lastMs: at }
-        counts.set(credentialId, count)
+        if (count !== undefined) over.push(count)
+        count = { customerId: directory.project(projectId)?.customer_id ?? LOCAL_ACCOUNT, projectId, credentialId, day, requests: 0, errors: 0, lastMs: at }
+        set(count)
         schedule(everyMs)
       }
       count.requests++
@@ -114,6 +120,6 @@ export function createUsageRecorder ({ system, directory, log, now = Date.now, e
   }
 }
 
-function toDay (credentialId: string, { customerId, projectId, day, requests, errors, lastMs }: Count): TenantUsageDay {
+function toDay ({ customerId, projectId, credentialId, day, requests, errors, lastMs }: Count): TenantUsageDay {
   return { customer_id: customerId, project_id: projectId, credential_id: credentialId, day: new Date(day * DAY_MS).toISOString().slice(0, 10), requests, errors, last_used_at: new Date(lastMs).toISOString() }
 }

@@ -50,6 +50,19 @@ test('usage recorder: requests of a key and day are one count, with errors from 
   t.same(added.at(-1)?.map(({ requests }) => requests), [1], 'what is left is added at the end')
 })
 
+test('usage recorder: keys that are called alike in two projects are two, also while the store is gone', async (t) => {
+  const { added, recorder, state, call } = recorded(t, Date.parse('2026-11-26T12:00:00.000Z'))
+  state.failure = new StoreUnavailableError('gone')
+  recorder.count('shop', 'k1', 200)
+  recorder.count('declared', 'k1', 500)
+  await call()
+  recorder.count('declared', 'k1', 200)
+  recorder.count('shop', 'k1', 200)
+  state.failure = null
+  await recorder.stop()
+  t.same(added.flat().map(({ customer_id: account, project_id: project, requests, errors }) => [account, project, requests, errors]).sort(), [['acme', 'shop', 2, 0], ['local', 'declared', 2, 1]])
+})
+
 test('usage recorder: while the store is gone it counts on, and adds each request once when that is back', async (t) => {
   const { added, logged, recorder, state, call, clock } = recorded(t, Date.parse('2026-11-26T12:00:00.000Z'))
   state.failure = new StoreUnavailableError('gone')
