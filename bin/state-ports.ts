@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { findSecretUse } from '../core/config/secret-use.js'
 import { GatewayError } from '../core/errors.js'
-import { isAtOrBelow } from '../core/lib/domain-name.js'
+import { reachesInto } from '../core/lib/domain-name.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import { namesOfSecrets } from '../core/lib/secret-references.js'
 import type { GatewayConfig } from '../core/route.js'
@@ -72,7 +72,7 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
   const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<ProjectConfigSurroundings> => {
     const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
     const [own, ofAccount] = await Promise.all([projectId, null].map((id) => store.secrets.list(customerId, { filter: { project_id: { eq: id } }, limit: 1_000 })))
-    return { root: root(), domains: domains.map(({ name }) => name).filter((name) => !isAtOrBelow(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
+    return { root: root(), domains: domains.map(({ name }) => name).filter((name) => !reachesInto(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
   }
   const load = async () => await import('./project-configs.js')
   const opened = <P extends KeptConfig>(of: P): Omit<P, 'config'> & { config: PlainConfig | null } => ({ ...of, config: configOf(ring, of) })

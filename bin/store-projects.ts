@@ -6,7 +6,7 @@ import type { Finding } from '../core/errors.js'
 import { formatFinding } from '../core/errors.js'
 import type { Logger } from '../core/host.js'
 import { asError } from '../core/lib/as-error.js'
-import { isAtOrBelow } from '../core/lib/domain-name.js'
+import { reachesInto } from '../core/lib/domain-name.js'
 import { compileEgress, type Egress } from '../core/lib/egress.js'
 import type { PluginLookup } from '../core/pipeline/order.js'
 import type { Plugin } from '../core/plugin.js'
@@ -79,7 +79,7 @@ export class StoreProjects {
       return
     }
     // What was verified before `baseDomain` became another is the gateway's own now.
-    const domains = this.#source.domainsOf(id).filter(({ status, name }) => status === 'verified' && !isAtOrBelow(name, root.baseDomain)).map(({ name }) => name)
+    const domains = this.#source.domainsOf(id).filter(({ status, name }) => status === 'verified' && !reachesInto(name, root.baseDomain)).map(({ name }) => name)
     const { project, findings, hide } = this.#buildOpened(record, { registry: this.#registry, egress: this.#egressOf(root), baseDomain: root.baseDomain, domains, secrets: this.#source.secretsOf(id) })
     if (hide === HIDE_NOTHING) this.#hides.delete(id)
     else this.#hides.set(id, hide)

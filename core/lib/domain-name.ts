@@ -42,8 +42,13 @@ export function challengeNameOf (domain: string): string {
   return `${CHALLENGE_LABEL}.${withoutWildcard(domain)}`
 }
 
-/** Whether a domain (or wildcard) is another, or stands below it: `a.example.com` and `*.example.com` are below `example.com`. */
-export function isAtOrBelow (domain: string, parent: string): boolean {
+/** Whether a domain (or wildcard) would take requests for another or for names below it: it stands there itself, or is a wildcard above. */
+export function reachesInto (domain: string, other: string): boolean {
+  return isAtOrBelow(domain, other) || isCoveredBy(other, domain)
+}
+
+/** `a.example.com` and `*.example.com` are below `example.com`. */
+function isAtOrBelow (domain: string, parent: string): boolean {
   const name = withoutWildcard(domain)
   return name === parent || name.endsWith(`.${parent}`)
 }

@@ -1,5 +1,5 @@
 import { GatewayError } from '../../core/errors.js'
-import { isAtOrBelow, isCoveredBy, readDomainName } from '../../core/lib/domain-name.js'
+import { isCoveredBy, reachesInto, readDomainName } from '../../core/lib/domain-name.js'
 import type { DomainPorts } from './state-ports.js'
 import { invalidRequest } from './validation.js'
 
@@ -14,7 +14,7 @@ export function readClaim (text: string): string {
 export async function refuseReserved (name: string, { baseDomain, declaredHosts }: DomainPorts): Promise<void> {
   const base = baseDomain()
   const reserved = (message: string): GatewayError => new GatewayError('VALIDATION_ERROR', { message, details: { reason: 'domain_reserved' } })
-  if (isAtOrBelow(name, base) || isCoveredBy(base, name)) throw reserved(`"${name}" belongs to the gateway, which serves projects below ${base}: claim a domain of your own.`)
+  if (reachesInto(name, base)) throw reserved(`"${name}" belongs to the gateway, which serves projects below ${base}: claim a domain of your own.`)
   const hosts = await declaredHosts()
   if (hosts.some((host) => isCoveredBy(name, host))) throw reserved(`"${name}" is served by the gateway's own configuration: claim another domain.`)
 }

@@ -75,7 +75,10 @@ export function readListRequest (asked: Readonly<Record<string, unknown>>, optio
     if (value === undefined) continue
     filter[name] = kind === 'boolean' ? { eq: value as boolean } : { in: valuesOf(name, value as string, kind === 'text' ? null : kind) }
   }
-  if (options.search !== undefined && asked.search !== undefined) filter[options.search] = { contains: text('search') as string }
+  if (options.search !== undefined && asked.search !== undefined) {
+    if (filter[options.search] !== undefined) throw invalidRequest([{ path: 'search', message: `goes without ${options.search}, which is what it looks into` }])
+    filter[options.search] = { contains: text('search') as string }
+  }
   const cursor = text('cursor')
   if (cursor === undefined) {
     const page = (asked.page as number | undefined) ?? 1

@@ -186,10 +186,10 @@ test('live config: what files declare goes before what the store has, by name an
 test('live config: a host that an operator gave a project of the store is not a tenant\'s with a verified domain, whichever came first', async (t) => {
   const { put, changed, ask, domains, projects } = await start(t, FILE)
   const operator = { written_by: 'operator' as const }
-  domains.set('shop', [{ name: 'shared.example', status: 'verified' }, { name: 'a.gate.example', status: 'verified' }, { name: '*.wild.example', status: 'verified' }])
+  domains.set('shop', [{ name: 'shared.example', status: 'verified' }, { name: 'a.gate.example', status: 'verified' }, { name: '*.wild.example', status: 'verified' }, { name: '*.example', status: 'verified' }])
   await put('shop', says('tenant'))
   await put('neighbour', says('neighbour'))
-  t.same(await Promise.all(['shared.example', 'a.b.wild.example', 'wild.example', 'a.gate.example'].map(ask)), ['tenant', 'tenant', '404', '404'], 'what is below baseDomain is nobody\'s domain')
+  t.same(await Promise.all(['shared.example', 'a.b.wild.example', 'wild.example', 'a.gate.example'].map(ask)), ['tenant', 'tenant', '404', '404'], 'what is below baseDomain is nobody\'s domain, nor that of a wildcard above')
   await put('ops', says('operator', { hosts: ['shared.example'] }), operator)
   t.equal(await ask('shared.example'), 'operator')
   await put('shop', says('again'))

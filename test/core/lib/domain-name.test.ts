@@ -1,5 +1,5 @@
 import { test } from 'tap'
-import { challengeNameOf, isAtOrBelow, isCoveredBy, readDomainName } from '../../../core/lib/domain-name.js'
+import { challengeNameOf, reachesInto, isCoveredBy, readDomainName } from '../../../core/lib/domain-name.js'
 
 test('domain name: what is claimed is kept in one form', (t) => {
   const forms: [string, string][] = [
@@ -31,7 +31,8 @@ test('domain name: what nobody can show to have is refused, and says why', (t) =
 test('domain name: a wildcard is proven above it, and where names lie is told by whole labels', (t) => {
   t.equal(challengeNameOf('api.example.com'), '_sluice-challenge.api.example.com')
   t.equal(challengeNameOf('*.example.com'), '_sluice-challenge.example.com')
-  t.same(['example.com', 'a.example.com', '*.example.com', '*.a.example.com', 'badexample.com', 'com'].map((name) => isAtOrBelow(name, 'example.com')), [true, true, true, true, false, false])
+  t.same(['example.com', 'a.example.com', '*.example.com', '*.a.example.com', 'badexample.com', 'com'].map((name) => reachesInto(name, 'example.com')), [true, true, true, true, false, false])
+  t.same(['*.com', '*.example.com', 'b.a.example.com', '*.example.org', 'example.com'].map((name) => reachesInto(name, 'a.example.com')), [true, true, true, false, false], 'a wildcard above takes what is below, too')
   const covered = (name: string, pattern: string): boolean => isCoveredBy(name, pattern)
   t.same([covered('a.example.com', 'a.example.com'), covered('a.example.com', '*.example.com'), covered('*.a.example.com', '*.example.com'), covered('*.example.com', '*.example.com')], [true, true, true, true])
   t.same([covered('example.com', '*.example.com'), covered('*.example.com', 'a.example.com'), covered('*.com', '*.example.com'), covered('a.badexample.com', '*.example.com')], [false, false, false, false])

@@ -47,6 +47,7 @@ test('admin-api: what a list does not know is an error that says what it knows',
     t.equal(status, 400, query)
     t.match(error, { code: 'VALIDATION_ERROR', details: { reason: 'invalid_fields', fields: [{ path, message }] } }, query)
   }
+  t.match((await ask('GET', '/admin/users?email=ada@example.com&search=ada')).body.error, { code: 'VALIDATION_ERROR', details: { fields: [{ path: 'search', message: /without email/ }] } }, 'a filter and a search of one field')
   const unknown = await ask('GET', '/admin/projects?stauts=active')
   t.ok((unknown.body.error.details['fields']![0]!['known'] as string[]).includes('auth_type'))
 })
