@@ -1,3 +1,4 @@
+import { CommanderError, type Command } from 'commander'
 import { ConfigError, formatFinding, type Finding } from '../core/errors.js'
 import { EXIT } from './exit-codes.js'
 import { explainSystemError } from './system-error.js'
@@ -14,6 +15,19 @@ export class CommandError extends Error {
     this.remedy = remedy
     this.exitCode = exitCode
   }
+}
+
+/** What is thrown by `refuseMisuse`. */
+const MISUSE = 'sluice.misuse'
+
+/** Has a command end with 1 where it is called wrongly: its 2 says something else. */
+export function refuseMisuse (command: Command): Command {
+  return command.exitOverride((error) => { throw error.exitCode === 0 ? error : new CommanderError(EXIT.refused, MISUSE, error.message) })
+}
+
+/** The exit code for what parsing the command line threw. */
+export function exitCodeOf ({ exitCode, code }: CommanderError): number {
+  return exitCode === 0 ? EXIT.ok : code === MISUSE ? EXIT.refused : EXIT.usage
 }
 
 /**

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream'
+import type { Command } from 'commander'
 import pc from 'picocolors'
 
 type Colors = ReturnType<typeof pc.createColors>
@@ -39,6 +40,22 @@ export function createTerminal ({ stdout, stderr, env }: Surroundings): Terminal
     print (line) { stdout.write(`${line}\n`) },
     complain (line) { stderr.write(`${line}\n`) }
   }
+}
+
+/** The flags by which somebody decides on colours. */
+export interface ColorFlags {
+  /** Left out: as the terminal has them. */
+  readonly color?: boolean
+}
+
+/** Adds the flags that decide on colours (`ColorFlags`). */
+export function addColorFlags (command: Command): Command {
+  return command.option('--color', 'with colours, also where no terminal is').option('--no-color', 'without colours')
+}
+
+/** A terminal with the colours that were asked for. */
+export function withColors (terminal: Terminal, { color }: ColorFlags): Terminal {
+  return color === undefined ? terminal : { ...terminal, colors: pc.createColors(color) }
 }
 
 /** A text from elsewhere (a configuration, an upstream) with its control characters written out: it can not move the cursor or begin a line. */

@@ -10,6 +10,8 @@ export interface Connection {
   /** Without a slash at its end. */
   readonly url: string
   readonly token: string
+  /** The project that commands mean which name none, where the profile has one. */
+  readonly project: string | null
 }
 
 /** What the flags of a command say about it. */
@@ -39,7 +41,7 @@ export async function findConnection (flags: ConnectionFlags, env: Environment):
   if (token === undefined) {
     throw new CommandError('there is no token for the admin API', `set SLUICE_ADMIN_TOKEN, give --token-file with the file that \`sluice start\` names, or put a profile into ${file}`)
   }
-  return { url, token }
+  return { url, token, project: profile.project ?? null }
 }
 
 /** The file with the profiles: `$XDG_CONFIG_HOME/sluice/profiles.yaml`. */
@@ -47,7 +49,9 @@ export function profilesFile (env: Environment): string {
   return path.join(nonEmpty(env['XDG_CONFIG_HOME']) ?? path.join(nonEmpty(env['HOME']) ?? homedir(), '.config'), 'sluice', 'profiles.yaml')
 }
 
-interface Profile { readonly url?: string, readonly token_file?: string }
+interface Profile { readonly url?: string, readonly token_file?: string, readonly project?: string }
+
+const PROFILE_KEYS: readonly string[] = ['url', 'token_file', 'project'] satisfies (keyof Profile)[]
 
 async function readProfile (file: string, name: string, required: boolean): Promise<Profile> {
   let text: string
@@ -68,9 +72,9 @@ async function readProfile (file: string, name: string, required: boolean): Prom
     if (!required) return {}
     throw new CommandError(`${file} has no profile "${name}"`, `it has ${isMap(profiles) && Object.keys(profiles).length > 0 ? Object.keys(profiles).join(', ') : 'none'}`)
   }
-  const strays = isMap(profile) ? Object.keys(profile).filter((key) => key !== 'url' && key !== 'token_file') : ['']
-  if (!isMap(profile) || strays.length > 0 || [profile['url'], profile['token_file']].some((value) => value !== undefined && typeof value !== 'string')) {
-    throw new CommandError(`the profile "${name}" in ${file} is not understood`, 'a profile has url and token_file, both texts; the token itself stands in that file')
+  const strays = isMap(profile) ? Object.keys(profile).filter((key) => !PROFILE_KEYS.includes(key)) : ['']
+  if (!isMap(profile) || strays.length > 0 || PROFILE_KEYS.some((key) => profile[key] !== undefined && typeof profile[key] !== 'string')) {
+    throw new CommandError(`the profile "${name}" in ${file} is not understood`, 'a profile has url, token_file and project, all texts; the token itself stands in its file')
   }
   return profile as Profile
 }

@@ -1,16 +1,16 @@
 import type { Command } from 'commander'
 import { addConnectionFlags } from '../admin-client/connection-flags.js'
 import { findConnection, type Connection, type ConnectionFlags } from '../admin-client/connection.js'
-import { CommandError, runCommand } from '../command.js'
+import { CommandError, refuseMisuse, runCommand } from '../command.js'
 import { defaultEnvironment } from '../config-options.js'
 import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
 import { applyStep, planProject, planRemovals, type Step } from '../plan/make-plan.js'
 import { printPlan, shownChanges } from '../plan/print-plan.js'
 import { readProjects } from '../plan/read-projects.js'
-import type { Terminal } from '../terminal.js'
+import { addColorFlags, withColors, type ColorFlags, type Terminal } from '../terminal.js'
 
-interface Flags extends ConnectionFlags {
+interface Flags extends ConnectionFlags, ColorFlags {
   readonly env?: string
   readonly account?: string
   readonly prune?: boolean
@@ -26,7 +26,7 @@ const CHANGES = 2
 export function addPlan (program: Command, terminal: Terminal): void {
   const group = program.commands.find((command) => command.name() === 'plan') ?? program.command('plan')
   // Flags behind `plan list` are those of `list`.
-  flags(group.enablePositionalOptions(), terminal)
+  flags(refuseMisuse(group.enablePositionalOptions()), terminal)
     .description('named limits; with a path: what would change if its projects were applied to a running gateway')
     .argument('<path>', 'a YAML file with `projects:`, or a folder of them')
     .addHelpText('after', `
@@ -35,9 +35,9 @@ Examples:
   sluice plan shop.yaml --env staging            with an environment laid over
   sluice plan projects/ --prune --account local  also which projects no file names any more
 
-Exit codes: 0 nothing would change · 1 refused, or nobody answers · 2 something would change (or called wrongly, which standard error tells)`)
+Exit codes: 0 nothing would change · 1 refused, called wrongly, or nobody answers · 2 something would change`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
-      const steps = await planAll(connection, from, options, terminal)
+      const steps = await planAll(connection, from, options, terminal, EXIT.refused)
       show(steps, options, terminal)
       return steps.every(({ action }) => action === 'none') ? EXIT.ok : CHANGES
     }))
@@ -57,7 +57,7 @@ Examples:
 
 Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody answers · 2 called wrongly, or not confirmed`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
-      const steps = await planAll(connection, from, options, terminal)
+      const steps = await planAll(connection, from, options, terminal, EXIT.usage)
       const changed = steps.filter(({ action }) => action !== 'none')
       if (options.json !== true) show(steps, options, terminal)
       if (changed.length > 0 && options.yes !== true) await confirm(`this is the plan, nothing is changed yet: apply it to ${connection.url}`, 'yes')
@@ -67,8 +67,8 @@ Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody an
     }))
 }
 
-async function planAll (connection: Connection, from: string, { env, account, prune }: Flags, terminal: Terminal): Promise<Step[]> {
-  if (prune === true && account === undefined) throw new CommandError('--prune takes projects away, and nothing says of which account', "add --account: `local` is the operators' own", EXIT.usage)
+async function planAll (connection: Connection, from: string, { env, account, prune }: Flags, terminal: Terminal, misuse: number): Promise<Step[]> {
+  if (prune === true && account === undefined) throw new CommandError('--prune takes projects away, and nothing says of which account', "add --account: `local` is the operators' own", misuse)
   const projects = readProjects(from, env, terminal)
   const steps: Step[] = []
   for (const [name, config] of projects) steps.push(await planProject(connection, name, config, account))
@@ -92,8 +92,8 @@ async function applyAll (connection: Connection, steps: readonly Step[], { accou
   return failures
 }
 
-function show (steps: readonly Step[], { json }: Flags, terminal: Terminal, failures?: ReadonlyMap<string, CommandError>): void {
-  if (json !== true) { printPlan(steps, terminal); return }
+function show (steps: readonly Step[], options: Flags, terminal: Terminal, failures?: ReadonlyMap<string, CommandError>): void {
+  if (options.json !== true) { printPlan(steps, withColors(terminal, options)); return }
   const projects = steps.map(({ project, action, changes, affectedRoutes }) => {
     const failure = failures?.get(project)
     const outcome = failures === undefined || action === 'none' ? {} : failure === undefined ? { applied: true } : { applied: false, error: { message: failure.message, remedy: failure.remedy } }
@@ -103,7 +103,7 @@ function show (steps: readonly Step[], { json }: Flags, terminal: Terminal, fail
 }
 
 function flags (command: Command, terminal: Terminal): Command {
-  return addConnectionFlags(command.option('--env <name>', 'environment laid over (SLUICE_ENV)', defaultEnvironment(terminal)))
+  return addColorFlags(addConnectionFlags(command.option('--env <name>', 'environment laid over (SLUICE_ENV)', defaultEnvironment(terminal))))
     .option('--account <id>', 'the account of projects that are new, and with --prune of those that may go')
     .option('--prune', 'also take away the projects of the account that the files do not name')
     .option('--json', 'the plan as one JSON object')

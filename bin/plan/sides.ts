@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { callAdmin } from '../admin-client/client.js'
 import type { Connection } from '../admin-client/connection.js'
 import { CommandError } from '../command.js'
@@ -23,6 +24,7 @@ export async function readSide (connection: Connection, project: string, word: s
     if (present === null) throw new CommandError(`there is no project "${project}" in the store`, 'see `sluice project list`')
     return { name: word, config: present.config }
   }
+  if (!existsSync(word)) throw new CommandError(`"${word}" is neither a version, nor \`current\`, nor a file`, 'give the number that `sluice versions` lists; the project goes with --project')
   const config = readProjects(word, env, terminal).get(project)
   if (config === undefined) throw new CommandError(`${word} has no project "${project}"`, 'name it under `projects:`')
   return { name: word, config: await wantedConfig(connection, project, config, present, undefined) }

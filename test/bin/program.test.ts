@@ -7,7 +7,7 @@ import { Writable } from 'node:stream'
 import { CommanderError } from 'commander'
 import { test } from 'tap'
 import { createProgram } from '../../bin/program.js'
-import { createTerminal, visible } from '../../bin/terminal.js'
+import { createTerminal, visible, withColors, type ColorFlags } from '../../bin/terminal.js'
 import { keepTerminal, runCli, startCli } from '../fixtures/cli.js'
 import { tempDir } from '../fixtures/temp-dir.js'
 
@@ -89,6 +89,14 @@ test('command line: colours are for people: on a terminal, and not with NO_COLOR
   t.strictSame(paints({ NO_COLOR: '1' }, true), [false, false])
   t.strictSame(paints({ TERM: 'dumb' }, true), [false, false])
   t.strictSame(paints({ FORCE_COLOR: '1' }, false), [false, false])
+  t.end()
+})
+
+test('command line: --color and --no-color decide where somebody gives them', (t) => {
+  for (const isTTY of [true, false]) {
+    const paints = (flags: ColorFlags): boolean => withColors(keepTerminal({}, isTTY), flags).colors.bold('x') !== 'x'
+    t.strictSame([paints({}), paints({ color: true }), paints({ color: false })], [isTTY, true, false])
+  }
   t.end()
 })
 

@@ -128,6 +128,38 @@ test('connection: profiles name gateways, and tokens come from files that nobody
   t.match(await sluice({}, 'team', 'list', '--profile', 'staging'), { code: 1, stderr: /is open to others \(chmod 600/ })
 })
 
+test('find-project: the project is the named one, the environment\'s, the profile\'s, or the only one that the token sees', async (t) => {
+  let projects = ['only']
+  const { url, home, asked } = await adminPort(t, ({ url: path }) => path.startsWith('/admin/projects?')
+    ? [200, { data: projects.slice(0, 5).map((id) => ({ project_id: id })), pagination: { total: projects.length } }]
+    : [200, { data: [], pagination: { page: 1, perPage: 20, total: 0, totalPages: 0, next: null } }])
+  mkdirSync(join(home, '.config', 'sluice'), { recursive: true })
+  writeFileSync(join(home, '.config', 'sluice', 'profiles.yaml'), 'default: { project: usual }\nother: { project: [ a ] }\nnone: {}\n')
+  const base = { HOME: home, SLUICE_ADMIN_URL: url, SLUICE_ADMIN_TOKEN: TOKEN, SLUICE_PROFILE: 'none' }
+  const asks = async (env: Record<string, string>, ...args: string[]): Promise<string | null> => {
+    const { code, stderr } = await runHere({ ...base, ...env }, ['versions', ...args])
+    if (code !== 0) throw new Error(stderr)
+    return new URL(asked.at(-1)?.url ?? '', url).searchParams.get('project_id')
+  }
+  t.equal(await asks({ SLUICE_PROJECT: 'env', SLUICE_PROFILE: 'default' }, '--project', 'given'), 'given')
+  t.equal(await asks({ SLUICE_PROJECT: 'env' }, '-p', 'given'), 'given')
+  t.equal(await asks({ SLUICE_PROJECT: 'env' }, 'given'), 'given')
+  t.equal(await asks({ SLUICE_PROJECT: 'env', SLUICE_PROFILE: 'default' }), 'env')
+  t.equal(await asks({ SLUICE_PROJECT: '', SLUICE_PROFILE: 'default' }), 'usual')
+  t.equal(await asks({}), 'only')
+  const last = asked.length
+  for (const [those, stderr] of [
+    [[], /this token sees no project of the store \(make one/],
+    [['a', 'b'], /there are 2 projects, and nothing says which is meant \(add --project, set SLUICE_PROJECT, or give your profile a project; there are a, b\)/],
+    [['a', 'b', 'c', 'd', 'e', 'f'], /there are 6 projects[^]*a, b, c, d, e, …/]
+  ] as const) {
+    projects = [...those]
+    for (const args of [['versions'], ['diff', '1', '2'], ['rollback', '1']]) t.match(await runHere(base, args), { code: 1, stdout: '', stderr })
+  }
+  t.ok(asked.slice(last).every(({ method, url: path }) => method === 'GET' && path.startsWith('/admin/projects?')), 'and nothing else was asked for')
+  t.match(await runHere({ ...base, SLUICE_PROFILE: 'other' }, ['versions']), { code: 1, stderr: /is not understood/ })
+})
+
 test('resource: the value of a secret comes from a file, the environment or standard input, and never from the command line', async (t) => {
   const canary = 'canary-of-a-secret'
   const { sluice, asked, home, url } = await adminPort(t, ({ method }) => [method === 'POST' ? 201 : 200, { secret_id: 's1', name: 'TOKEN', version: 1 }, { etag: '"3"' }])

@@ -58,6 +58,8 @@ test('plan and apply: what is written becomes what is served, a second plan is e
   while ((await ask(port, '/hello', { headers: { host: 'shop.localhost' } })).text !== 'first');
   t.match(await runCli(t, ['plan', projects], { env }), { code: 0, stdout: 'nothing to change\n' })
 
+  t.match(await cli('plan', file, '--bogus'), { code: 1, stderr: /unknown option '--bogus'/ }, 'called wrongly is no change')
+  t.match(await runCli(t, ['plan'], { env }), { code: 1, stderr: /missing required argument 'path'/ })
   t.match(await cli('plan', file, '--env', 'staging'), { code: 2, stdout: 'project shop: 1 change, 1 route affected: api\n  ~ upstreams.api.timeouts.headers: "30s" -> "5s"\n1 project to change, 0 as they are\n' })
   writeFileSync(file, SHOP.replace('first', 'second'))
   t.match(JSON.parse((await cli('plan', file, '--json')).stdout), { ok: true, projects: [{ project: 'shop', action: 'change', changes: [{ path: ['routes', 'hello', 'plugins', 'respond', 'respond', 'body'], kind: 'changed', before: 'first', after: 'second' }], affectedRoutes: ['hello'] }] })
@@ -122,7 +124,7 @@ test('plan and apply: projects that no file names stay, unless they are to go', 
   t.match(await cli('apply', projects, '--yes'), { code: 0 })
   rmSync(join(projects, 'go.yaml'))
   t.match(await cli('plan', projects), { code: 0 })
-  t.match(await cli('plan', projects, '--prune'), { code: 2, stdout: '', stderr: /of which account \(add --account/ })
+  t.match(await cli('plan', projects, '--prune'), { code: 1, stdout: '', stderr: /of which account \(add --account/ })
   t.match(await cli('plan', projects, '--prune', '--account', 'local'), { code: 2, stdout: /^project go: removed, 1 route affected: r\n {2}- [^]*1 project to change, 1 as they are\n$/ })
   t.match(await cli('apply', projects, '--prune', '--account', 'local', '--yes'), { code: 0, stderr: /1 of 1: go is removed/ })
   t.equal((await admin('GET', '/admin/projects/go')).status, 404)

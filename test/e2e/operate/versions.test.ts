@@ -30,30 +30,34 @@ test('versions: are listed, compared and brought back from the command line, and
     t.match(await cli('apply', file, '--yes', '--comment', comment), { code: 0 })
     await served(body)
   }
-  t.match(await cli('diff', 'shop'), { code: 2, stdout: 'project shop, version 1 to current: 1 change, 1 route affected: hello\n  ~ routes.hello.plugins.respond.respond.body: "one" -> "two"\n' })
-  t.match(await cli('versions', 'shop'), { code: 0, stdout: /^version {2}current {2}created_at +author +comment\n2 +yes +20\S+Z +operator +better\n1 +20\S+Z +operator +the first\n$/ })
+  t.match(await cli('diff'), { code: 2, stdout: 'project shop, version 1 to current: 1 change, 1 route affected: hello\n  ~ routes.hello.plugins.respond.respond.body: "one" -> "two"\n' })
+  const painted = await cli('diff', '--color')
+  t.equal(painted.stdout, '\x1b[1mproject shop, version 1 to current\x1b[22m: 1 change, 1 route affected: hello\n\x1b[33m  ~ routes.hello.plugins.respond.respond.body: "one" -> "two"\x1b[39m\n')
+  t.match(await cli('versions'), { code: 0, stdout: /^version {2}current {2}created_at +author +comment\n2 +yes +20\S+Z +operator +better\n1 +20\S+Z +operator +the first\n$/ })
   t.match(JSON.parse((await cli('versions', 'shop', '--json', '--per-page', '1')).stdout), { data: [{ version: 2, current: true }], pagination: { total: 2 } })
 
   const at = performance.now()
-  t.match(await cli('rollback', 'shop', '1', '--comment', 'two was worse'), { code: 0, stdout: 'project shop is what it was in version 1, as version 3\n' })
+  t.match(await cli('rollback', '1', '--comment', 'two was worse'), { code: 0, stdout: 'project shop is what it was in version 1, as version 3\n' })
   await served('one')
   t.ok(performance.now() - at < 2_000, `both workers serve it after ${(performance.now() - at).toFixed(0)} ms`)
-  t.match(await cli('rollback', 'shop', '1'), { code: 0, stdout: 'project shop is what it was in version 1 already\n' })
-  t.match(await cli('diff', 'shop', '1'), { code: 0, stdout: 'project shop, version 1 to current: no difference\n' })
-  t.match(JSON.parse((await cli('diff', 'shop', '1', '2', '--json')).stdout), { ok: true, from: 'version 1', to: 'version 2', changes: [{ kind: 'changed', before: 'one', after: 'two' }], affectedRoutes: ['hello'] })
+  t.match(await cli('rollback', '1', '--project', 'shop'), { code: 0, stdout: 'project shop is what it was in version 1 already\n' })
+  t.match(await cli('diff', '1'), { code: 0, stdout: 'project shop, version 1 to current: no difference\n' })
+  t.match(JSON.parse((await cli('diff', '1', '2', '--json')).stdout), { ok: true, from: 'version 1', to: 'version 2', changes: [{ kind: 'changed', before: 'one', after: 'two' }], affectedRoutes: ['hello'] })
 
-  t.match(await cli('diff', 'shop', '2', file), { code: 0, stdout: `project shop, version 2 to ${file}: no difference\n` })
+  t.match(await cli('diff', '2', file), { code: 0, stdout: `project shop, version 2 to ${file}: no difference\n` })
   writeFileSync(file, project('two', ', upgradeIdle: 2h'))
-  t.match(await cli('diff', 'shop', '2', file), { code: 2, stdout: /~ routes\.hello\.upgradeIdle: "1h" -> "2h"/ })
-  t.match(await cli('diff', 'shop', file, 'current'), { code: 2, stdout: /upgradeIdle: "2h" -> "1h"/ })
+  t.match(await cli('diff', '2', file), { code: 2, stdout: /~ routes\.hello\.upgradeIdle: "1h" -> "2h"/ })
+  t.match(await cli('diff', file, 'current'), { code: 2, stdout: /upgradeIdle: "2h" -> "1h"/ })
 
   const refused: [args: string[], code: number, stderr: RegExp][] = [
-    [['rollback', 'shop', '9'], 1, /There is no such version/], [['rollback', 'nothing', '1'], 1, /There is no such project/], [['rollback', 'shop', 'first'], 2, /"first" is not a version/],
-    [['versions', 'nothing'], 1, /There is no such project/], [['diff', 'shop', '9'], 1, /There is no such version/], [['diff', 'other', 'current', file], 1, /no project "other"/], [['diff', 'shop', './nowhere.yaml'], 1, /nowhere\.yaml/]
+    [['rollback', '9'], 1, /There is no such version/], [['rollback', '1', '-p', 'nothing'], 1, /There is no such project/], [['rollback', 'first'], 2, /"first" is not a version/],
+    [['versions', 'nothing'], 1, /There is no such project/], [['diff', '9'], 1, /There is no such version/], [['diff', 'current', file, '-p', 'other'], 1, /no project "other"/], [['diff', './nowhere.yaml'], 1, /nowhere\.yaml" is neither a version/],
+    [['diff', 'shop', '3'], 1, /"shop" is neither a version, nor `current`, nor a file \([^)]*--project\)/], [['diff', '1', '2', '3'], 1, /too many arguments/], [['diff', '--colour'], 1, /unknown option/], [['rollback', 'shop', '1'], 2, /too many arguments/],
+    [['versions', 'shop', '-p', 'other'], 2, /two projects are named/]
   ]
   for (const [args, code, stderr] of refused) t.match(await cli(...args), { code, stdout: '', stderr }, args.join(' '))
-  t.match(await runCli(t, ['rollback', 'shop'], { env }), { code: 2, stderr: /missing required argument 'version'/ })
-  t.match(await runCli(t, ['diff', '--help'], { env }), { code: 0, stdout: /sluice diff shop 3 shop\.yaml[^]*Exit codes: 0 no difference/ })
+  t.match(await runCli(t, ['rollback'], { env }), { code: 2, stderr: /missing required argument 'n'/ })
+  t.match(await runCli(t, ['diff', '--help'], { env }), { code: 0, stdout: /sluice diff 3 shop\.yaml[^]*Exit codes: 0 no difference/ })
 })
 
 const { url, skip } = service('mongodb')
