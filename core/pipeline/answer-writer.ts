@@ -75,6 +75,15 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     if (body !== null || answer.source !== 'upstream' || (bodyless && !answer.empty)) {
       // A step that puts a whole body, or none, in the place of one that streams wants nothing of that one.
       if (!this.relayEnded) this.relay?.abort()
+      const trailers = body === null || bodyless || answer.source !== 'upstream' ? null : answer.trailersOf(this.trailers)
+      if (trailers !== null) {
+        // Only a chunked body can have trailers behind it.
+        answer.headers.delete('content-length')
+        this.sink.head(answer.status, answer.reason, flat, false)
+        this.sink.write(body as Buffer)
+        this.sink.end(trailers)
+        return
+      }
       if (answer.status === 204) answer.headers.delete('content-length')
       // RFC 9110 section 9.3.2: the length for HEAD is that of the answer to GET, which a transform would have made another.
       else if (answer.status !== 304 && transforms === null && (body !== null || answer.source !== 'upstream')) answer.headers.put('content-length', String(body === null ? 0 : body.length))
@@ -135,7 +144,7 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
         settled(error)
       }
     })
-    exit.on('end', () => { this.sink.end(this.trailers) })
+    exit.on('end', () => { this.sink.end(this.response.trailersOf(this.trailers)) })
     entry.on('drain', () => { this.relay?.resume() })
   }
 

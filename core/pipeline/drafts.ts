@@ -76,6 +76,7 @@ export class AnswerDraft implements ResponseDraft {
   /** The upstream's answer has no body: HEAD, 204, 304. */
   readonly empty: boolean
   transforms: Duplex[] | null = null
+  private changed = false
   private readonly forHead: boolean
   private code: number
   private whole: Buffer | null
@@ -125,10 +126,23 @@ export class AnswerDraft implements ResponseDraft {
   /** Hands over the collected body without counting it as a change. */
   collected (body: Buffer): void { this.whole = body }
 
-  private forgetBody (): void {
-    dropBodyFields(this.headers)
-    this.headers.delete('etag')
+  /** Trailers as they may follow: behind a body that a step has changed without those that tell of the one before. */
+  trailersOf (trailers: string[] | null): readonly string[] | null {
+    if (trailers === null || !this.changed) return trailers
+    const rest = new HeaderList(trailers)
+    forgetBodyIn(rest)
+    return rest.flat.length === 0 ? null : rest.flat
   }
+
+  private forgetBody (): void {
+    this.changed = true
+    forgetBodyIn(this.headers)
+  }
+}
+
+function forgetBodyIn (fields: HeaderList): void {
+  dropBodyFields(fields)
+  fields.delete('etag')
 }
 
 /** The same bytes as a Buffer. */

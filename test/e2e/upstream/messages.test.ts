@@ -1,5 +1,8 @@
+import { PassThrough } from 'node:stream'
 import { test, type Test } from 'tap'
+import type { Plugin } from '../../../core/plugin.js'
 import { startGateway, type TestGateway } from '../../fixtures/gateway.js'
+import { makePlugin } from '../../fixtures/pipeline.js'
 import { openSocket, sendRaw, type RawExchange } from '../../fixtures/raw-client.js'
 import type { RawResponse } from '../../fixtures/raw-response.js'
 import { createRawUpstream, createUpstream } from '../../fixtures/upstream.js'
@@ -7,7 +10,7 @@ import { createRawUpstream, createUpstream } from '../../fixtures/upstream.js'
 interface Raw { gateway: TestGateway, sent (): string, ask (answer: string, request?: string): Promise<RawExchange> }
 
 /** A gateway in front of an upstream whose next answer are these bytes, latin1. Its connections stay open. */
-async function startRaw (t: Test): Promise<Raw> {
+async function startRaw (t: Test, authored: readonly Plugin[] = []): Promise<Raw> {
   let answer = ''
   const upstream = await createRawUpstream((socket, received) => {
     const serve = (): void => { socket.write(answer, 'latin1') }
@@ -16,7 +19,7 @@ async function startRaw (t: Test): Promise<Raw> {
     serve()
   })
   t.teardown(() => upstream.close())
-  const gateway = await startGateway(t, { upstreamUrl: upstream.url, routes: [{ path: '/*' }] })
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, authored, routes: [{ path: '/*', plugins: authored.map(({ name }) => name) }] })
   return {
     gateway,
     sent: () => Buffer.concat(upstream.received).toString('latin1'),
@@ -123,6 +126,23 @@ test('messages: response trailers come through, but for those that have no place
   t.same(response?.trailers.map(([name, value]) => [name.toLowerCase(), value]), [['x-sum', 'abc'], ['x-high', '\xe9'], ['x-sum', 'def']])
   const old = await ask(answer, 'GET / HTTP/1.0\r\nHost: a\r\n\r\n')
   t.equal(old.responses[0]?.body.toString(), 'hello', 'HTTP/1.0 has no place for them')
+})
+
+test('messages: response trailers follow a body that was collected too, but for those of a body that a step has changed', async (t) => {
+  const answer = 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nX-Sum: abc\r\nDigest: sha-256=x\r\n\r\n'
+  const trailersOf = async (plugin: Plugin, request?: string): Promise<unknown> => {
+    const { ask } = await startRaw(t, [plugin])
+    const { responses: [response] } = await ask(answer, request)
+    t.ok(response?.complete)
+    return [response?.body.toString(), response?.header('content-length'), response?.trailers.map(([name, value]) => [name.toLowerCase(), value])]
+  }
+  const body = { response: { buffer: '1kb' } } as const
+  t.same(await trailersOf(makePlugin('looks', { response () {} }, { body })), ['hello', undefined, [['x-sum', 'abc'], ['digest', 'sha-256=x']]])
+  t.same(await trailersOf(makePlugin('changes', { response (ctx) { ctx.response.body = 'other' } }, { body })), ['other', undefined, [['x-sum', 'abc']]])
+  t.same(await trailersOf(makePlugin('empties', { response (ctx) { ctx.response.status = 204 } }, { body })), ['', undefined, []])
+  t.same(await trailersOf(makePlugin('old', { response () {} }, { body }), 'GET / HTTP/1.0\r\nHost: a\r\n\r\n'), ['hello', undefined, []], 'HTTP/1.0 has no place for them')
+  const through = makePlugin('through', { response (ctx) { ctx.response.transform(new PassThrough()) } }, { body: { response: 'stream' } })
+  t.same(await trailersOf(through), ['hello', undefined, [['x-sum', 'abc']]])
 })
 
 test('messages: "Expect: 100-continue" is met when the body is wanted, and not before', async (t) => {
