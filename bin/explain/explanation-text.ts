@@ -69,10 +69,11 @@ function pipelineLines ({ pipeline, removed }: Explanation, colors: Colors): str
   return lines
 }
 
-function refusalLines ({ refusal, project, projects, request, routes }: Explanation, colors: Colors): string[] {
+function refusalLines ({ refusal, project, projects, request, routes, pipeline, run }: Explanation, colors: Colors): string[] {
   if (refusal === null) return []
   const { status, code, message, reason, allow } = refusal
   const lines = [row(colors, 'answer', colors.red(`${status} ${code}`), visible(`${message}${reason === null ? '' : ` (${reason})`}`))]
+  if (run === null && request !== null && pipeline.some(({ hooks }) => hooks.includes('request'))) lines.push(row(colors, '', 'unless one of the steps answers before, as cors does a preflight (--run tells)', ''))
   if (allow !== null) lines.push(row(colors, '', visible(`this address takes ${allow}`), ''))
   else if (status === 404 && request !== null && project !== null) lines.push(row(colors, '', visible(`no route of the project matches${routes[0] === undefined ? '' : `; the closest is ${routes[0].name}`}`), ''))
   else if (status === 404 && request !== null) {
