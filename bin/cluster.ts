@@ -6,6 +6,7 @@ import type { MetricObject } from '../core/observe/metric-object.js'
 import type { StoreMetrics } from '../core/observe/store-metrics.js'
 import type { Fleet, Listener, NodeStatus, Serving } from './fleet.js'
 import type { ReloadResult } from './reload-result.js'
+import { WorkerMetrics } from './worker-metrics.js'
 import type { FromWorker, Question, ToWorker, WorkerStart } from './worker-protocol.js'
 
 /** How a cluster is watched; tests shorten these. */
@@ -46,6 +47,8 @@ const WORKER_FLAGS = ['--max-semi-space-size=8']
 const STABLE_MS = 30_000
 /** How long after its own deadline a worker that stops may take. */
 const STOP_SLACK_MS = 5_000
+/** How long metrics wait for a worker: less than the 10 s after which Prometheus gives up. */
+const METRICS_WAIT_MS = 2_000
 
 /**
  * Serves from several processes that share the ports. A worker that crashes or whose event loop is stuck is replaced. Throws ConfigError
@@ -63,6 +66,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
   let replaced = 0
   let lastId = 0
   const timers = new Set<NodeJS.Timeout>()
+  const metrics = new WorkerMetrics<Member>()
 
   const tell = (member: Member, message: ToWorker): void => {
     if (member.worker.isConnected()) member.worker.send(message, () => {})
@@ -105,6 +109,7 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
     })
     worker.on('exit', (code, signal) => {
       members.delete(member)
+      metrics.ended(member)
       if (member.overdue !== null) clearTimeout(member.overdue)
       for (const { reject: giveUp } of member.waiting.values()) giveUp(new Error('the worker ended'))
       reject(new Error(`a worker ended before it was ready (${signal ?? `exit code ${code}`})`))
@@ -206,7 +211,10 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
     },
     status: () => everyone<NodeStatus>('status'),
     whenServed: async (projectId) => { await everyone({ served: projectId }) },
-    metrics: async () => [...await everyone<MetricObject[]>('metrics'), [...own(), ...store?.collect() ?? []]],
+    metrics: async () => [
+      ...await metrics.collect([...members].filter((member) => member.ready), (member) => ask(member, 'metrics') as Promise<MetricObject[]>, METRICS_WAIT_MS),
+      [...own(), ...store?.collect() ?? []]
+    ],
     reopenLogs () { for (const member of members) tell(member, { type: 'reopenLogs' }) },
     async stop () {
       endWatch()

@@ -20,7 +20,7 @@ const LINES_AT_ONCE = 500
 export async function renderMetrics (workers: readonly (readonly MetricObject[])[], maxSeries: number = MAX_SERIES): Promise<string> {
   let text = ''
   let lines = 0
-  for (const { name, help, type, values } of boundSeries(await mergeWorkers(workers), maxSeries)) {
+  for (const { name, help, type, values } of await addUpMetrics(workers, maxSeries)) {
     if (values.length === 0) continue
     text += `# HELP ${name} ${escape(help)}\n# TYPE ${name} ${type}\n`
     for (const value of values) {
@@ -29,6 +29,11 @@ export async function renderMetrics (workers: readonly (readonly MetricObject[])
     }
   }
   return text
+}
+
+/** The metrics of several workers as one list, each metric by its aggregator; what is above `maxSeries` together is added up as `other`. */
+export async function addUpMetrics (workers: readonly (readonly MetricObject[])[], maxSeries: number = MAX_SERIES): Promise<MetricObject[]> {
+  return boundSeries(await mergeWorkers(workers), maxSeries)
 }
 
 function labelsText (labels: Readonly<Record<string, string | number>>): string {

@@ -69,6 +69,9 @@ async function becomes<T> (read: () => Promise<T>, fits: (value: T) => boolean):
 
 test('workers: one that is killed is replaced, and the others serve meanwhile', async (t) => {
   const { sluice, workers, ask, admin } = await story(t, projectText('1'))
+  const counted = async (): Promise<number | undefined> => parseExposition((await admin('/metrics')).text).get('sluice_requests_total')?.samples.reduce((sum, { value }) => sum + value, 0)
+  for (let i = 0; i < 10; i++) await ask()
+  t.equal(await counted(), 10)
   const before = await workers()
   t.equal(before.length, 2)
   t.ok(before.every(({ ready, pid }) => ready && pid !== sluice.pid))
@@ -83,6 +86,7 @@ test('workers: one that is killed is replaced, and the others serve meanwhile', 
   const families = parseExposition((await admin('/metrics')).text)
   t.equal(families.get('sluice_worker_replacements_total')?.samples[0]?.value, 1)
   t.equal(families.get('sluice_workers')?.samples[0]?.value, 2)
+  t.equal(await counted(), 16, 'what the killed one had counted is still there')
 })
 
 test('workers: reload, metrics and stop cover all of them', async (t) => {
