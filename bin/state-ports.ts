@@ -2,13 +2,12 @@ import { lookup } from 'node:dns/promises'
 import { isDeepStrictEqual } from 'node:util'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { findSecretUse } from '../core/config/secret-use.js'
-import { GatewayError } from '../core/errors.js'
 import { reachesInto } from '../core/lib/domain-name.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import { namesOfSecrets } from '../core/lib/secret-references.js'
 import type { GatewayConfig } from '../core/route.js'
 import { createChallenge } from '../core/state/domain-proof.js'
-import { KeyRingError, type KeyRing } from '../core/state/key-ring.js'
+import { KeyRingError } from '../core/state/key-ring.js'
 import type { Project } from '../core/state/records.js'
 import { openConfig, sealConfig, type PlainConfig } from '../core/state/sealed-config.js'
 import { plugins } from '../plugins/index.js'
@@ -20,7 +19,7 @@ import { createKeyMaker, randomId } from './key-maker.js'
 import { openSecrets } from './open-secrets.js'
 import type { NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
-import type { OpenedProject, ProjectConfigSurroundings } from './project-configs.js'
+import type { ProjectConfigSurroundings } from './project-configs.js'
 
 /** What the endpoints for tenants stand on beside the store. */
 export interface StatePortsOptions {
@@ -75,14 +74,14 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
     return { root: root(), domains: domains.map(({ name }) => name).filter((name) => !reachesInto(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
   }
   const load = async () => await import('./project-configs.js')
-  const opened = <P extends KeptConfig>(of: P): Omit<P, 'config'> & { config: PlainConfig | null } => ({ ...of, config: configOf(ring, of) })
+  const opened = <P extends KeptConfig>(of: P): Omit<P, 'config'> & { config: PlainConfig | null } => ({ ...of, config: openConfig(ring, of) })
   /** What can not be opened is none: it can be written anew, and has no digest that stands for a secret. */
-  const openedOrNone = (project: Project): OpenedProject => {
+  const openedOrNone = <P extends KeptConfig>(of: P): Omit<P, 'config'> & { config: PlainConfig | null } => {
     try {
-      return opened(project)
+      return opened(of)
     } catch (error) {
-      if (!(error instanceof GatewayError)) throw error
-      return { ...project, config: null }
+      if (!(error instanceof KeyRingError)) throw error
+      return { ...of, config: null }
     }
   }
   return {
@@ -92,28 +91,18 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
       try {
         return isDeepStrictEqual(opened(one).config, opened(other).config)
       } catch (error) {
-        if (error instanceof GatewayError) return false
+        if (error instanceof KeyRingError) return false
         throw error
       }
     },
     written: async (project) => (await load()).writtenConfig(opened(project), { digest }),
     trail: async (project) => (await load()).trailConfig(opened(project), { digest }),
-    secretNames: (of) => namesOfSecrets(opened(of).config),
+    secretNames: (of) => namesOfSecrets(openedOrNone(of).config),
     secretUse: (project, name) => findSecretUse(opened(project).config, name),
     effective: async (project) => (await load()).effectiveConfig(opened(project), await surroundings(project)),
     read: async (project, text, byOperator) => await (await load()).readProjectConfig(openedOrNone(project), text, byOperator, await surroundings(project)),
     check: async (project) => await (await load()).checkProjectConfig(opened(project), await surroundings(project)),
     compare: async (before, after) => (await import('./plan/compare.js')).compareConfigs(before, after)
-  }
-}
-
-/** Throws GatewayError where it can not be opened. */
-function configOf (ring: KeyRing, of: KeptConfig): PlainConfig | null {
-  try {
-    return openConfig(ring, of)
-  } catch (error) {
-    if (!(error instanceof KeyRingError)) throw error
-    throw new GatewayError('SERVICE_UNAVAILABLE', { message: `The configuration of this project can not be opened: ${error.message}.`, details: { reason: 'configuration_sealed' } })
   }
 }
 

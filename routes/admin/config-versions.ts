@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { ConfigVersion, Project } from '../../core/state/records.js'
 import { checkPreconditions } from './entity-tag.js'
+import { whileSecretsStay } from './hold-secret-names.js'
 import { listAnswerSchema, listQuerySchema, type ListOptions } from './listing.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { keepVersion, parseVersionId, planProject, versionFields, versionIdOf } from './project-versions.js'
@@ -80,10 +81,10 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
       if (!state.authTypes.includes(auth_type)) throw new GatewayError('VALIDATION_ERROR', { message: `There is no plugin for auth_type "${auth_type}" any more.`, details: { reason: 'auth_type_not_available', known: state.authTypes } })
       const findings = await state.configs.check(next)
       if (findings.length > 0) throw refusedConfig(`Version ${version.version} can not be used any more; the present one keeps serving.`, findings)
-      const after = await change(
+      const after = await whileSecretsStay(state, before, next, async () => await change(
         { customerId: before.customer_id, targetId: before.project_id, before, after: next, show: (project) => trailOf(state, project as Project) },
         await planProject(state, before, state.open.store.projects.planReplace(before.customer_id, next))
-      )
+      ))
       return { status: 200, body: shownProject(state, after), rev: after.rev }
     }
   })

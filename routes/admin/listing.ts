@@ -105,7 +105,8 @@ export function listAnswer (
   }
 }
 
-function valuesOf (name: string, text: string, known: readonly string[] | null): string[] {
+/** The values of a query parameter with commas between, of which some may be the only ones. Throws GatewayError for others, and for too many. */
+export function valuesOf (name: string, text: string, known: readonly string[] | null): string[] {
   const values = text.split(',')
   if (values.length > MOST_VALUES) throw invalidRequest([{ path: name, message: `may have at most ${MOST_VALUES} values` }])
   for (const value of values) if (known !== null && !known.includes(value)) throw invalidRequest([{ path: name, message: `"${value}" is not known`, known }])

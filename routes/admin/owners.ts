@@ -1,15 +1,10 @@
-import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { GatewayError } from '../../core/errors.js'
 import type { Membership, User } from '../../core/state/records.js'
 import type { Filter, Store } from '../../core/state/store.js'
 import { everyRecord } from './every-record.js'
 import type { AnyCall } from './operation.js'
 import { refuseAbove, rolesAbove } from './roles.js'
-
-const LEASE_MS = 10_000
-const PATIENCE_MS = 3_000
-const AGAIN_MS = 25
+import { underLease } from './under-lease.js'
 
 /** The people who own an account: active, and with the role by a membership of the account itself. A token is no person: it can always be revoked. */
 export async function ownersOf (store: Store, customerId: string, counts: (membership: Membership) => boolean = () => true): Promise<Set<string>> {
@@ -51,17 +46,11 @@ export async function refuseHigherMembers ({ principal, state }: AnyCall, custom
 export async function keepAnOwner<T> ({ state }: AnyCall, customerId: string, leaves: (membership: Membership) => boolean, change: () => Promise<T>): Promise<T> {
   const { store, system } = state.open
   if ((await ownersOf(store, customerId, leaves)).size === 0) return await change()
-  const [lease, holder] = [`owners ${customerId}`, randomUUID()]
-  for (const until = performance.now() + PATIENCE_MS; await system.takeLease(lease, holder, LEASE_MS) === null;) {
-    if (performance.now() > until) throw new GatewayError('CONFLICT', { message: 'Another change of the owners of this account is under way: try again.', details: { reason: 'owners_changing' } })
-    await sleep(AGAIN_MS)
-  }
-  try {
+  const refusal = (): GatewayError => new GatewayError('CONFLICT', { message: 'Another change of the owners of this account is under way: try again.', details: { reason: 'owners_changing' } })
+  return await underLease(system, `owners ${customerId}`, refusal, async () => {
     if ((await ownersOf(store, customerId, (membership) => !leaves(membership))).size === 0 && (await ownersOf(store, customerId)).size > 0) {
       throw new GatewayError('CONFLICT', { message: 'This is the last owner of the account: make another one first.', details: { reason: 'last_owner' } })
     }
     return await change()
-  } finally {
-    await system.releaseLease(lease, holder)
-  }
+  })
 }

@@ -2,6 +2,7 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Project } from '../../core/state/records.js'
 import { checkPreconditions } from './entity-tag.js'
+import { whileSecretsStay } from './hold-secret-names.js'
 import { defineOperation, type Call, type Operation, type Result } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
 import { COMMENT, declared, declaredInFile, PROJECT_ID_PATTERN, trailOf } from './projects.js'
@@ -53,10 +54,10 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       const next: Project = { ...before, ...parts, ...versionFields(state, found, parts, principal, comment) }
       if (dryRun === true) return answer(found, await state.configs.effective(next))
       const projects = state.open.store.projects
-      const after = await change(
+      const after = await whileSecretsStay(state, found, next, async () => await change(
         { customerId: next.customer_id, targetId: next.project_id, before: found, after: next, show: (project) => trailOf(state, project as Project) },
         await planProject(state, found, found === null ? projects.planInsert(next.customer_id, next) : projects.planReplace(next.customer_id, next))
-      )
+      ))
       return { ...answer(after, await state.configs.written(after)), ...found === null ? { status: 201, location: `/admin/projects/${after.project_id}` } : {} }
     }
   })

@@ -6,6 +6,7 @@ import type { Call, Operation } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
 import type { DeclaredProject, StatePorts } from './state-ports.js'
+import { storeFailure } from './store-failures.js'
 import { invalidRequest } from './validation.js'
 
 /** What ids look like that operators choose. A label of a host name: a project is reached as `<project_id>.<baseDomain>`. */
@@ -99,8 +100,9 @@ export async function trailOf ({ configs }: StatePorts, project: Project): Promi
   try {
     return { ...project, config: await configs.trail(project) }
   } catch (error) {
-    if (!(error instanceof GatewayError)) throw error
-    return { ...project, config: error.message }
+    const failure = storeFailure(error)
+    if (failure === null) throw error
+    return { ...project, config: failure.message }
   }
 }
 

@@ -2,8 +2,10 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import { SECRET_NAME } from '../../core/lib/secret-references.js'
 import type { Secret } from '../../core/state/records.js'
+import { holdSecretNames } from './hold-secret-names.js'
+import { valuesOf } from './listing.js'
 import { defineOperation, type Call, type Operation } from './operation.js'
-import { bodySchema, CUSTOMER_ID, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
+import { bodySchema, CUSTOMER_ID, listOf, newId, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
 import type { SecretUse } from './state-ports.js'
 import { invalidRequest } from './validation.js'
 
@@ -12,6 +14,7 @@ const MOST_BYTES = 64 * 1024
 // All that a project can name is in the memory of each worker.
 const MOST_SECRETS = 200
 const MOST_SHOWN = 20
+const SCOPES = ['account', 'project']
 const PAGE = 1_000
 
 const PROJECT_ID_OR_NULL = Type.Union([Type.String({ minLength: 1, maxLength: 100 }), Type.Null()], { description: 'The project that alone can name it; null = every project of the account.' })
@@ -51,7 +54,19 @@ const { list, get, replace, patch, remove } = resourceOperations(SECRETS)
 
 /** `/admin/secrets`. */
 export const SECRET_OPERATIONS: readonly Operation[] = [
-  list, get, { ...replace, takesMany: true }, { ...patch, takesMany: true }, remove,
+  get, { ...replace, takesMany: true }, { ...patch, takesMany: true },
+  {
+    ...list,
+    query: Type.Object({ ...list.query?.properties as Record<string, never>, scope: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'Any of account, project, with commas between: account = those that every project of it can name.' })) }, { additionalProperties: false }),
+    run: (call) => listOf(call, SECRETS, scopeFilter(call))
+  },
+  {
+    ...remove,
+    async run (call) {
+      const { customer_id: customerId } = await call.reach.get('secrets', call.params.id ?? '')
+      return await holdSecretNames(call.state, customerId, () => remove.run(call))
+    }
+  },
   defineOperation({
     id: 'secrets.create', method: 'POST', url: SECRETS.path, summary: 'Keeps a value that configurations name as ${secret:NAME}', permission: 'secrets:write', answer: SHOWN_SECRET, status: 201, errors: ['CONFLICT'],
     takesMany: true,
@@ -74,6 +89,15 @@ export const SECRET_OPERATIONS: readonly Operation[] = [
     }
   })
 ]
+
+/** What of a list `scope` lets through. A token for one project sees those of the project alone, whatever it asks for. */
+function scopeFilter ({ query, principal }: Call): Readonly<Record<string, unknown>> {
+  const scopes = query.scope === undefined ? SCOPES : valuesOf('scope', query.scope as string, SCOPES)
+  const [account, project] = SCOPES.map((scope) => scopes.includes(scope))
+  if (account && project) return {}
+  if (query.project_id !== undefined || principal.projectId !== null) return project === true ? {} : { project_id: { in: [] } }
+  return { project_id: project === true ? { gte: '' } : { eq: null } }
+}
 
 interface ProjectUse extends SecretUse { readonly project_id: string }
 

@@ -47,7 +47,7 @@ export type KeptConfig = Pick<Project, 'customer_id' | 'config'>
 
 /**
  * Reads and shows projects in the configuration language. What it shows has keyed digests in the place of secrets. Where one can not be opened
- * (the key ring has lost its key) what shows it rejects with SERVICE_UNAVAILABLE; it can be written anew.
+ * (the key ring has lost its key) what shows it rejects with KeyRingError; it can be written anew.
  */
 export interface ProjectConfigs {
   /** A configuration as the store keeps it. Throws InvalidValueError for what that can not keep. */
@@ -60,7 +60,7 @@ export interface ProjectConfigs {
   trail (project: Project): Promise<Record<string, unknown>>
   /** The project as it is served, with all defaults written out, in one form: what is served alike is the same. */
   effective (project: Project): Promise<Record<string, unknown>>
-  /** The names of the secrets that a configuration names. */
+  /** The names of the secrets that a configuration names; none where it can not be opened. */
   secretNames (of: KeptConfig): ReadonlySet<string>
   /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */
   secretUse (project: Project, name: string): SecretUse | null

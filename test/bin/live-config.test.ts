@@ -113,7 +113,7 @@ test('live config: a project of the store is served, changed and taken away alon
 })
 
 test('live config: a version that can not be served leaves the one before, but not the domains that were lost', async (t) => {
-  const { put, changed, ask, domains, store, load } = await start(t, FILE)
+  const { put, changed, ask, domains, closed, store, load } = await start(t, FILE)
   domains.set('shop', [{ name: 'shop.example', status: 'verified' }])
   await put('shop', says('good'))
   await put('neighbour', says('neighbour'))
@@ -128,6 +128,11 @@ test('live config: a version that can not be served leaves the one before, but n
     await put('neighbour', says('neighbour'))
     t.equal(await ask('shop.gate.example'), 'good', 'nor does the next change of another project take it away')
   }
+  closed.add('shop')
+  await put('shop', says('sealed'))
+  t.equal(await ask('shop.gate.example'), 'good')
+  t.match(store.refused, [{ projectId: 'shop', servesBefore: true, findings: [{ message: /configuration can not be opened: the key ring has no key enc_1/, remedy: /bring back the key ring/ }] }])
+  closed.clear()
   await put('shop', says('bad', { routes: 5 }))
   domains.set('shop', [{ name: 'shop.example', status: 'unverified' }])
   await changed('shop')

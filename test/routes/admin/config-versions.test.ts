@@ -4,6 +4,7 @@ import { createKeyRing } from '../../../core/state/key-ring.js'
 import { newRingContent } from '../../../core/state/key-ring-text.js'
 import { createConfigs } from '../../../bin/state-ports.js'
 import { MOST_VERSIONS } from '../../../routes/admin/project-versions.js'
+import type { Sealed } from '../../../core/state/records.js'
 import { openConfig } from '../../../core/state/sealed-config.js'
 import { openAdminApi, type AdminAnswer } from '../../fixtures/admin-api.js'
 
@@ -209,4 +210,22 @@ test('config: PUT with If-None-Match makes a project in one step, for operators 
   t.equal((await ask('PUT', '/admin/projects/Not_A_Label/config', { body, headers })).status, 400)
   t.equal((await ask('PUT', '/admin/projects/x/config?customer_id=nobody', { body, headers })).status, 404)
   t.equal((await ask('PUT', `${path}?customer_id=local`, { body })).status, 404, 'nor is it changed for another account')
+})
+
+test('config: one that can not be opened is told so, is in no way of others, and can be written anew', async (t) => {
+  const { ask, open } = await openAdminApi(t)
+  const path = '/admin/projects/store/config'
+  const sealed = { status: 503, body: { error: { message: /can not be opened: this is not a sealed value/, details: { reason: 'not_openable' } } } }
+  await ask('PUT', path, { body: respond('one'), headers: { 'if-none-match': '*' } })
+  const project = await open.store.projects.get('local', 'store')
+  await open.store.projects.replace('local', { ...project!, config: 'what a hand wrote' as Sealed })
+  for (const query of ['', '?effective=true']) t.match(await ask('GET', path + query), sealed)
+  t.match(await ask('GET', '/admin/config/diff?project_id=store&from=1&to=1'), { status: 200 }, 'its version is as it was')
+  t.match(await ask('GET', '/admin/projects'), { status: 200, body: { data: [{ project_id: 'store' }] } })
+  t.equal((await ask('PATCH', '/admin/projects/store', { body: { api_version: 'v2' } })).status, 200)
+  const mended = await ask('PUT', path, { body: respond('two') })
+  t.match(mended, { status: 200, body: respond('two') }, mended.text)
+  t.match((await ask('GET', '/admin/audit?phase=intent&action=projects.config.replace&sort=seq&order=desc')).body.data[0], { payload: { before: { config: /can not be opened/ }, after: { config: { routes: [{ id: 'hello' }] } } } })
+  t.equal((await ask('POST', '/admin/projects/store/rollback', { body: { version: 1 } })).status, 200)
+  t.match((await ask('GET', path)).body, respond('one'))
 })

@@ -114,6 +114,22 @@ test('secrets: a token for one project has those of the project alone', async (t
   t.equal((await ask('POST', '/admin/secrets', { token: only, body: { name: 'NEW', value: 'x', project_id: 'two' } })).status, 400)
 })
 
+test('secrets: are listed by what names them: every project of the account, or one alone', async (t) => {
+  const { ask, account, token } = await openAdminApi(t)
+  const acme = await account('acme')
+  for (const project of ['one', 'two']) await ask('POST', '/admin/projects', { body: { project_id: project, target_url: 'https://x.example', customer_id: acme } })
+  for (const project_id of ['one', 'two', null]) await ask('POST', '/admin/secrets', { body: { name: 'TOKEN', value: 'x', project_id, ...project_id === null ? { customer_id: acme } : {} } })
+  const owner = await token(acme, 'owner')
+  const only = await token(acme, 'developer', 'one')
+  const listed = async (query: string, as = owner): Promise<string[]> => (await ask('GET', `/admin/secrets?sort=project_id&${query}`, { token: as })).body.data.map(({ project_id: id }) => String(id))
+  for (const [query, found] of [
+    ['scope=account', ['null']], ['scope=project', ['one', 'two']], ['scope=account,project', ['null', 'one', 'two']], ['project_id=one,two', ['one', 'two']], ['scope=project&project_id=two', ['two']], ['scope=account&project_id=two', []]
+  ] as const) t.same(await listed(query), found, query)
+  t.equal((await ask('GET', '/admin/secrets?scope=account&cursor=', { token: owner })).body.pagination['total'], 1)
+  t.same([await listed('scope=account', only), await listed('scope=project', only), await listed('scope=project&project_id=two', only)], [[], ['one'], []], 'a token for one project sees no others')
+  t.match((await ask('GET', '/admin/secrets?scope=all', { token: owner })).body.error, { code: 'VALIDATION_ERROR', message: /scope/ })
+})
+
 test('secrets: a project has 200 at most', async (t) => {
   const { ask, open } = await openAdminApi(t)
   for (let index = 0; index < 200; index++) await open.store.secrets.insert('local', { secret_id: `s${index}`, project_id: null, name: `S${index}`, value: 'sealed' as never, version: 1 })
