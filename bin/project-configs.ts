@@ -14,6 +14,7 @@ import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
 import { restoreSecrets, secretsOf, withDigests, withDigestsOfAll, type SecretDigest } from './config-secrets.js'
 import { ownAddresses } from './own-addresses.js'
+import { tryCreate } from './try-create.js'
 import { withStages } from './with-stages.js'
 
 /** A project with its configuration opened. */
@@ -75,10 +76,11 @@ export async function checkProjectConfig (project: OpenedProject, { root, domain
   const { project: built, findings, hide } = buildStoredProject(project, { registry, egress, baseDomain: root.baseDomain, domains, secrets })
   if (built === null) return findings
   const checks = createChecks(registry)
-  return hide([
+  const wrong = [
     ...checks.checkRoutes(built.config), ...checks.checkProject(built.config, root, (use) => use.use === null ? registry.get(use.name) : undefined), ...checks.checkProjects([built.config]),
     ...project.written_by === 'operator' ? [] : await findInnerTargets(built.config, egress)
-  ])
+  ]
+  return hide(wrong.length > 0 ? wrong : await tryCreate(built.config, root, registry))
 }
 
 /** As it is served, but with the names of the store's secrets in their places. */

@@ -108,11 +108,18 @@ function parse (text: string): unknown {
 
 /** The API's message, and the places that it complains of. */
 function refusalOf (status: number, answer: unknown): string {
-  const error = (answer as { error?: { code?: unknown, message?: unknown, details?: { findings?: unknown, reason?: unknown }, requestId?: unknown } } | null)?.error
+  const error = (answer as { error?: { code?: unknown, message?: unknown, details?: { findings?: unknown, fields?: unknown, reason?: unknown }, requestId?: unknown } } | null)?.error
   if (typeof error?.message !== 'string') return `the gateway answered ${status}`
   const findings = Array.isArray(error.details?.findings) ? error.details.findings.map(findingText) : []
+  const fields = Array.isArray(error.details?.fields) ? error.details.fields.flatMap(fieldTexts) : []
   const request = typeof error.requestId === 'string' ? `, request ${error.requestId}` : ''
-  return [`${error.message} [${status} ${String(error.code)}${request}]`, ...findings].join('; ')
+  return [`${error.message} [${status} ${String(error.code)}${request}]`, ...findings, ...fields].join('; ')
+}
+
+/** What is known in the place of something that is not. */
+function fieldTexts (field: unknown): string[] {
+  const { path, known } = (typeof field === 'object' && field !== null ? field : {}) as { path?: unknown, known?: unknown }
+  return Array.isArray(known) && known.length > 0 ? [`known${typeof path === 'string' && path !== '' ? ` in the place of ${path}` : ''}: ${known.join(', ')}`] : []
 }
 
 function findingText (finding: unknown): string {

@@ -32,20 +32,22 @@ interface Words {
 export function completionScript (program: Command, shell: Shell): string {
   if (shell === 'fish') return fish(program)
   const all = wordsOf(program, '')
+  // Names that mean something to neither shell (to zsh, `path` is PATH), and a length that zsh takes for no modifier.
   const script = `_sluice () {
-  local paths=' ${all.slice(1).map(({ path }) => path).join(' ')} '
-  local path='' next word words=''
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    next="\${path:+\${path}_}$word"
-    case "$paths" in *" $next "*) path="$next" ;; esac
+  local known=' ${all.slice(1).map(({ path }) => path).join(' ')} '
+  local at='' next word choices=''
+  for word in "\${COMP_WORDS[@]:1:$((COMP_CWORD - 1))}"; do
+    next="\${at:+\${at}_}$word"
+    case "$known" in *" $next "*) at="$next" ;; esac
   done
-  case "$path" in
-${all.map(({ path, words }) => `    '${path}') words='${words.join(' ')}' ;;`).join('\n')}
+  case "$at" in
+${all.map(({ path, words }) => `    '${path}') choices='${words.join(' ')}' ;;`).join('\n')}
   esac
-  COMPREPLY=($(compgen -W "$words" -- "\${COMP_WORDS[COMP_CWORD]}"))
+  COMPREPLY=($(compgen -W "$choices" -- "\${COMP_WORDS[COMP_CWORD]}"))
 }
 complete -o default -F _sluice sluice`
-  return shell === 'bash' ? script : `#compdef sluice\nautoload -U +X bashcompinit && bashcompinit\n${script}`
+  // Loaded by the first completion in a shell, it has to complete that one too.
+  return shell === 'bash' ? script : `#compdef sluice\nautoload -U +X bashcompinit && bashcompinit\n${script}\nif [ "$funcstack[1]" = "_sluice" ]; then _bash_complete -o default -F _sluice; fi`
 }
 
 function wordsOf (command: Command, path: string): Words[] {

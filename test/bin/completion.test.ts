@@ -34,6 +34,26 @@ test('completion: zsh and fish get what they understand, and another shell an er
   t.match(await runCli(t, ['completion', 'tcsh']), { code: 2, stderr: /Allowed choices are bash, zsh, fish/ })
 })
 
+const noZsh = spawnSync('zsh', ['--version']).status === 0 ? false : 'there is no zsh on PATH'
+
+test('completion: zsh runs it as its bashcompinit does', { skip: noZsh }, (t) => {
+  const script = completionScript(program, 'zsh').split('\n').filter((line) => !/^#compdef|^autoload|^complete|^if /.test(line)).join('\n')
+  const given = "compgen () { print -r -- $2 }\ncall () { emulate -L sh\n_sluice }\nCOMP_WORDS=(sluice key r)\nCOMP_CWORD=2\ncall\nprint -rl -- $COMPREPLY"
+  const { stdout, stderr } = spawnSync('zsh', ['-f', '-c', `${script}\n${given}`], { encoding: 'utf8' })
+  t.equal(stderr, '')
+  t.match(stdout, /\brotate\b/)
+  t.end()
+})
+
+test('completion: what zsh takes for something else is not in its script', (t) => {
+  const script = completionScript(program, 'zsh')
+  // A length that begins with a letter is a modifier, and `path` is PATH, an array; the first completion is what loads the script.
+  t.notMatch(script, /:COMP_CWORD/)
+  t.notMatch(script, /\b(?:path|words)=/)
+  t.match(script, /\$funcstack\[1\].*_bash_complete -o default -F _sluice; fi$/)
+  t.end()
+})
+
 test('completion: --json gives the script as a text', async (t) => {
   const { code, stdout } = await runCli(t, ['completion', 'fish', '--json'])
   t.equal(code, 0)

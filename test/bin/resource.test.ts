@@ -96,11 +96,13 @@ test("resource: what the API refuses is told in its words, with what to do", asy
   const refusals = new Map<string, Answer>([
     ['/admin/plans/a', [412, { error: { code: 'PRECONDITION_FAILED', message: 'It is another revision.', requestId: 'r1' } }]],
     ['/admin/plans/b', [400, { error: { code: 'VALIDATION_ERROR', message: 'The request is not valid.', details: { findings: ['limits: must be an object'] }, requestId: 'r2' } }]],
+    ['/admin/plans/f', [400, { error: { code: 'VALIDATION_ERROR', message: 'nam is not known here.', details: { fields: [{ path: 'nam', message: 'is not known here', known: ['name', 'limits'] }, { path: 'x', message: 'is empty' }] } } }]],
     ['/admin/plans/c', [302, null, { location: 'http://127.0.0.1:1/' }]],
     ['/admin/plans/d', [502, 'not JSON of ours']]
   ])
   const { sluice } = await adminPort(t, (asked) => refusals.get(asked.url) ?? [404, {}])
   t.match(await sluice('plan', 'get', 'a'), { code: 1, stdout: '', stderr: 'sluice: It is another revision. [412 PRECONDITION_FAILED, request r1] (somebody changed it meanwhile: look at it, and try again)\n' })
+  t.match(await sluice('plan', 'get', 'f'), { code: 1, stderr: 'sluice: nam is not known here. [400 VALIDATION_ERROR]; known in the place of nam: name, limits\n' })
   t.match(await sluice('plan', 'get', 'b'), { code: 1, stderr: 'sluice: The request is not valid. [400 VALIDATION_ERROR, request r2]; limits: must be an object\n' })
   t.match(await sluice('plan', 'get', 'c'), { code: 1, stderr: 'sluice: the gateway answered 302\n' }, 'the token follows no redirect')
   t.match(await sluice('plan', 'get', 'd'), { code: 1, stderr: 'sluice: the gateway answered 502\n' })
