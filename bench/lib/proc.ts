@@ -1,6 +1,7 @@
 /** What Linux tells of processes under /proc. */
 import { execFileSync } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { runCommand } from './child.js'
 
 /** Whether there is a /proc to read. */
 export function hasProc (): boolean { return existsSync('/proc/self/stat') }
@@ -68,6 +69,24 @@ export function threadTimes (pid: number): { mainMicros: number, allMicros: numb
   const file = `/proc/${pid}/task/${pid}/schedstat`
   if (stat === null || !existsSync(file)) return null
   return { mainMicros: Number(readFileSync(file, 'utf8').split(' ', 1)[0]) / 1000, allMicros: ticksToMicros(stat.userTicks + stat.systemTicks) }
+}
+
+/** The threads of a process by their ids; the first one has that of the process. Empty when it has ended. */
+export function threadsOf (pid: number): number[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number)
+  } catch {
+    return []
+  }
+}
+
+/** Has a thread run on these cores alone. Needs taskset. One that has ended meanwhile is no matter. */
+export async function pinThread (thread: number, cores: readonly (number | null)[]): Promise<void> {
+  try {
+    await runCommand('taskset', ['-cp', cores.join(','), String(thread)], null)
+  } catch (error) {
+    if (existsSync(`/proc/${thread}`)) throw error
+  }
 }
 
 /** Resident memory of a process in bytes; 0 when it has ended. */

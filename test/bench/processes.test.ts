@@ -1,7 +1,8 @@
+import { readFileSync } from 'node:fs'
 import { test } from 'tap'
-import { startChild } from '../../bench/lib/child.js'
+import { onPath, startChild } from '../../bench/lib/child.js'
 import { createIpcMeter, createProcMeter, METER_ARGUMENTS } from '../../bench/lib/meter.js'
-import { hasProc, parseCpuList, parseProcStat, parseRss, processTree } from '../../bench/lib/proc.js'
+import { allowedCores, hasProc, parseCpuList, parseProcStat, parseRss, pinThread, processTree, threadsOf } from '../../bench/lib/proc.js'
 
 // Burns CPU until it has used 200 ms of it, tells so, then waits to be ended.
 const BURN = 'for (let n = 0; process.cpuUsage().user < 200_000;) for (let i = 0; i < 1e6; i++) n += i; console.log(\'{"event":"ready"}\'); setInterval(() => {}, 1000)'
@@ -46,6 +47,25 @@ test('meter: what descendants use counts, and memory is the largest one\'s', { s
   const reading = await createProcMeter(parent.pid).read()
   t.ok(reading.cpuMicros >= 200_000, `${reading.cpuMicros}`)
   t.ok(reading.rssBytes > 10e6)
+})
+
+test('proc: threads are put on cores, each for itself, and one that has ended is no matter', { skip: hasProc() && onPath('taskset') ? false : 'there is no taskset' }, async (t) => {
+  const child = startChild({ args: script(BURN), core: null })
+  t.teardown(() => child.stop())
+  await child.waitFor(({ event }) => event === 'ready')
+  const threads = threadsOf(child.pid)
+  t.ok(threads.includes(child.pid) && threads.length > 1, `${threads.length} threads`)
+  const coresOf = (thread: number): number[] => parseCpuList(/^Cpus_allowed_list:\s*(.*)$/m.exec(readFileSync(`/proc/${child.pid}/task/${thread}/status`, 'utf8'))?.[1] ?? '')
+  const all = allowedCores()
+  await pinThread(child.pid, [all[0] ?? 0])
+  t.same(coresOf(child.pid), all.slice(0, 1))
+  const other = threads.find((thread) => thread !== child.pid) ?? 0
+  t.same(coresOf(other), all)
+  await pinThread(child.pid, all)
+  t.same(coresOf(child.pid), all)
+  await child.stop()
+  t.same(threadsOf(child.pid), [])
+  await pinThread(child.pid, all)
 })
 
 test('child: tells when a process ends before it is ready, and can be asked twice', async (t) => {
