@@ -35,7 +35,7 @@ export interface CompileServices {
 }
 
 /** What answers where nothing is served. */
-export const NOT_FOUND = refuse('NOT_FOUND')
+const NOT_FOUND = refuse('NOT_FOUND')
 const NOBODY_ANSWERS = refuse('NOT_FOUND', { details: { reason: 'route_without_answer' } })
 
 /**

@@ -45,7 +45,7 @@ export async function findConnection (flags: ConnectionFlags, env: Environment):
 }
 
 /** The file with the profiles: `$XDG_CONFIG_HOME/sluice/profiles.yaml`. */
-export function profilesFile (env: Environment): string {
+function profilesFile (env: Environment): string {
   return path.join(nonEmpty(env['XDG_CONFIG_HOME']) ?? path.join(nonEmpty(env['HOME']) ?? homedir(), '.config'), 'sluice', 'profiles.yaml')
 }
 

@@ -31,7 +31,7 @@ Exit codes: 0 written · 1 not a name, or there is something already · 2 called
 }
 
 /** Writes a new plugin, says what to do next, and gives the exit code. */
-export function newPlugin ({ name, directory, json }: { name: string, directory: string, json: boolean }, terminal: Terminal): Promise<number> {
+function newPlugin ({ name, directory, json }: { name: string, directory: string, json: boolean }, terminal: Terminal): Promise<number> {
   return runCommand(terminal, json, async () => {
     const files = await writePluginTemplate({ name, directory })
     if (json) {

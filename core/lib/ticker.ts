@@ -7,7 +7,7 @@ export interface Ticking {
 }
 
 /** How often deadlines are looked at: what a time limit may be late by. */
-export const TICK_MS = 100
+const TICK_MS = 100
 
 /**
  * One timer for all time limits of the data path. Setting and clearing a Node timer for each request costs more than

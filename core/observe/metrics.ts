@@ -29,7 +29,7 @@ export interface GatewayMetrics {
   addGauge (name: string, help: string, labels: readonly string[], collect: CollectValues, aggregator?: Aggregator): void
   /** The same for a counter that somebody else keeps; its name ends in `_total`. */
   addCounter (name: string, help: string, labels: readonly string[], collect: CollectValues): void
-  /** The metrics of one plugin. */
+  /** The metrics of one plugin, as its host hands them out: `sluice_plugin_<plugin>_<name>`. Asked for again, a metric is the same. */
   forPlugin (plugin: string): Metrics
   /** Everything as plain data for `renderMetrics`, here or in another process. */
   toJSON (): Promise<MetricObject[]>
@@ -101,11 +101,6 @@ export function createMetrics (config: { buckets: readonly number[] } | false, b
     toJSON: async () => [...own(), ...await requests.collect(), ...polled.collect(), ...plugins.collect(), ...store?.collect() ?? [], ...loopDelay.collect(), ...await collectProcessMetrics()],
     close: () => { loopDelay.close() }
   }
-}
-
-/** A plugin's metrics, as its host hands them out: `sluice_plugin_<plugin>_<name>`. Asked for again, a metric is the same. */
-export function createPluginMetrics (metrics: GatewayMetrics, plugin: string): Metrics {
-  return metrics.forPlugin(plugin)
 }
 
 function one (name: string, help: string, type: MetricObject['type'], aggregator: Aggregator, values: MetricValue[]): MetricObject {

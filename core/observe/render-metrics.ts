@@ -3,7 +3,7 @@ import { AggregatorRegistry, Registry } from 'prom-client'
 import { OTHER, type MetricObject, type MetricValue } from './metric-object.js'
 
 /** The most series that are ever exposed. */
-export const MAX_SERIES = 10_000
+const MAX_SERIES = 10_000
 
 /** Content type of what `renderMetrics` gives. */
 export const METRICS_CONTENT_TYPE = Registry.PROMETHEUS_CONTENT_TYPE

@@ -20,7 +20,7 @@ const SLOTS = Uint8Array.from({ length: 1000 }, (_, status) => {
 })
 
 /** The most series that one of these can be. */
-export const STATUS_SERIES = LABELS.length
+const STATUS_SERIES = LABELS.length
 
 /** The slot under which a status is counted. */
 export function statusSlot (status: number): number {

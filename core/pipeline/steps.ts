@@ -252,6 +252,6 @@ function strayReturn (hook: 'request' | 'response' | 'error', value: unknown): T
 }
 
 /** The refusal that a failure becomes when no error step answers. */
-export function refusalOf (error: GatewayError): Refusal {
+function refusalOf (error: GatewayError): Refusal {
   return new Refusal(error.code, error.status, error.message, error.details, error.headers ?? [])
 }

@@ -7,7 +7,7 @@ import type { Egress } from '../lib/egress.js'
 export type LookupAll = (hostname: string, options: LookupOptions & { all: true }, callback: (error: NodeJS.ErrnoException | null, addresses: LookupAddress[]) => void) => void
 
 /** A connection leads where tenants may not go. Its message names the address: for the log, never for a client. */
-export class EgressError extends Error {
+class EgressError extends Error {
   readonly code = 'EGRESS_REFUSED'
 
   constructor (hostname: string, address: string) {

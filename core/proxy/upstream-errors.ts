@@ -30,7 +30,7 @@ export function upstreamError (cause: unknown, phase: UpstreamPhase): GatewayErr
 }
 
 /** The `code` of an error of Node or of undici's connector, or `''`. */
-export function codeOf (error: unknown): string {
+function codeOf (error: unknown): string {
   if (typeof error !== 'object' || error === null) return ''
   const { code } = error as { code?: unknown }
   if (typeof code === 'string') return code

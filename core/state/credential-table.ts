@@ -4,7 +4,7 @@ import type { Limits } from './records.js'
 import { hashText, SlotIndex } from './slot-index.js'
 
 /** How long a digest is: SHA-256. */
-export const DIGEST_BYTES = 32
+const DIGEST_BYTES = 32
 const FIRST_CAPACITY = 1024
 
 const REVOKED = 1

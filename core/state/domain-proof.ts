@@ -8,7 +8,7 @@ import type { Domain } from './records.js'
 export type ProofOutcome = 'proven' | 'missing' | 'unanswered'
 
 /** How long every look-up of a verified domain has to fail until it is unverified. */
-export const GRACE_MS = 72 * 3_600_000
+const GRACE_MS = 72 * 3_600_000
 
 /** A new challenge: 256 random bits. */
 export function createChallenge (): string {

@@ -2,7 +2,7 @@ import { InvalidValueError } from './store-errors.js'
 import type { Condition } from './store.js'
 
 /** How many bytes of JSON a record may have. MongoDB takes 16 MB, and a list of small numbers needs five times its JSON there. */
-export const MOST_RECORD_BYTES = 2 * 1024 * 1024
+const MOST_RECORD_BYTES = 2 * 1024 * 1024
 
 // MongoDB takes a hundred levels, of which an engine may need some.
 const DEEPEST = 64

@@ -13,7 +13,7 @@ const LIST: ListOptions = {
   filters: { customer_id: 'text', actor: 'text', action: 'text', target_id: 'text', request_id: 'text', phase: ['intent', 'outcome'], outcome: 'text' }, sorts: ['seq', 'created_at', 'actor', 'action']
 }
 /** What is shown of an entry. */
-export const SHOWN_ENTRY = Type.Object({
+const SHOWN_ENTRY = Type.Object({
   audit_id: Type.String(), seq: Type.Integer(), customer_id: Type.String(), created_at: Type.String({ format: 'date-time' }), request_id: Type.String(), phase: Type.Enum(['intent', 'outcome']), action: Type.String(), actor: Type.String(),
   target_id: TEXT_OR_NULL, outcome: TEXT_OR_NULL, payload: Type.Union([Type.Object({}, { additionalProperties: true }), Type.Null()]), payload_hash: HASH, prev_hash: HASH, hash: HASH
 }, { additionalProperties: false })

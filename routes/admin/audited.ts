@@ -59,7 +59,7 @@ function isWritesAlone<T> (change: PlannedWrite<T>): change is PlannedWrite<T> &
 }
 
 /** A record as it may be shown in the trail. */
-export function masked (record: object | null | undefined): Record<string, unknown> | null {
+function masked (record: object | null | undefined): Record<string, unknown> | null {
   if (record === null || record === undefined || typeof record !== 'object') return null
   return Object.fromEntries(Object.entries(record).map(([name, value]) => [name, MASKED.includes(name) && value !== null ? '***' : value]))
 }

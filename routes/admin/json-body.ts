@@ -56,7 +56,7 @@ function decode (bytes: Buffer): string {
 }
 
 /** Reads a body. Throws GatewayError with what is wrong with it. */
-export function parseJsonBody (bytes: Buffer): unknown {
+function parseJsonBody (bytes: Buffer): unknown {
   if (bytes.length === 0) return undefined
   let value: unknown
   try {

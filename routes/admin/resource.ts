@@ -48,7 +48,7 @@ export interface Resource<C extends TenantCollection> {
 }
 
 /** The body of a PATCH: some of the fields, at least one. JSON merge patch (RFC 7396) as far as it goes: an object is replaced whole. */
-export function patchSchema (writable: Readonly<Record<string, TSchema>>): TObject {
+function patchSchema (writable: Readonly<Record<string, TSchema>>): TObject {
   return Type.Object(Object.fromEntries(Object.entries(writable).map(([name, schema]) => [name, Type.Optional(schema)])), { additionalProperties: false, minProperties: 1 })
 }
 

@@ -110,7 +110,7 @@ export function createOperationRunner (logger: Logger): OperationRunner {
 }
 
 /** The failure of who may not. */
-export function roleRefused ({ role }: Principal): GatewayError {
+function roleRefused ({ role }: Principal): GatewayError {
   return new GatewayError('AUTHORIZATION_ERROR', { message: 'The role of this token does not allow this.', details: { reason: 'role', role } })
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { test } from 'tap'
 import type { ErrorCode } from '../../../core/errors.js'
-import { createMetrics, createPluginMetrics, type GatewayMetrics } from '../../../core/observe/metrics.js'
+import { createMetrics, type GatewayMetrics } from '../../../core/observe/metrics.js'
 import type { MetricObject } from '../../../core/observe/metric-object.js'
 import { METRICS_CONTENT_TYPE, renderMetrics } from '../../../core/observe/render-metrics.js'
 import { busyStore } from '../../fixtures/busy-store.js'
@@ -46,7 +46,7 @@ function exercise (metrics: GatewayMetrics): void {
   metrics.connection(-1)
   metrics.addGauge('sluice_pool_connections', 'Connections to targets.', ['target', 'state'], () => [[['http://a', 'open'], 3], [['say "hi"\\\nthere', 'idle'], 1]])
   metrics.addCounter('sluice_access_log_dropped_total', 'Lines dropped.', [], () => [[[], 4]])
-  const plugin = createPluginMetrics(metrics, 'api-key')
+  const plugin = metrics.forPlugin('api-key')
   plugin.counter('lookups', 'Look-ups.', ['result']).increment(['hit'], 2)
   plugin.histogram('wait_seconds', 'Waiting.', [0.1, 1], ['kind']).observe(['slow'], 0.5)
 }
@@ -173,7 +173,7 @@ test('metrics: 10 000 projects of 10 routes stay below 10 000 series, and nothin
     exercise(metrics)
     metrics.addGauge('sluice_many', 'Many.', ['target'], () => Array.from({ length: 5000 }, (_, n) => [[`t${n}`], 1] as const))
     metrics.addStore(busyStore())
-    const plugin = createPluginMetrics(metrics, 'many')
+    const plugin = metrics.forPlugin('many')
     for (let n = 0; n < 5; n++) {
       const counter = plugin.counter(`c${n}`, 'Many.', ['key'])
       for (let key = 0; key < 1000; key++) counter.increment([`k${key}`])
@@ -240,9 +240,9 @@ test('metrics: workers that know different routes stay below the bound together,
 
 test('metrics: a plugin metric asked for twice is the same, and asked for differently an error', async (t) => {
   const metrics = made(t)
-  const plugin = createPluginMetrics(metrics, 'Rate Limit')
+  const plugin = metrics.forPlugin('Rate Limit')
   const counter = plugin.counter('rejected', 'Rejected.', ['limit'])
-  t.equal(createPluginMetrics(metrics, 'Rate Limit').counter('rejected_total', 'Rejected.', ['limit']), counter)
+  t.equal(metrics.forPlugin('Rate Limit').counter('rejected_total', 'Rejected.', ['limit']), counter)
   const histogram = plugin.histogram('wait_seconds', 'Waiting.', [1, 2])
   t.equal(plugin.histogram('wait_seconds', 'Waiting.', [1, 2]), histogram)
   counter.increment(['burst'])
