@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Socket } from 'node:net'
 import { connect as connectTls } from 'node:tls'
+import fc from 'fast-check'
 import { test, type Test } from 'tap'
 import { tempDir } from '../../fixtures/temp-dir.js'
 import { openSocket } from '../../fixtures/raw-client.js'
@@ -179,4 +180,58 @@ test('direct: more than is held behind a request waits in the client, and is ser
   release()
   t.strictSame((await reading).answers.map(({ body: answer }) => answer.toString()), ['/first', '/second'])
   socket.destroy()
+})
+
+/** One request of a connection, in each form that a client can give it, and what its answer has to say. */
+const step = fc.record({
+  kind: fc.constantFrom('get', 'get', 'head', 'sized', 'sized', 'chunked', 'expect', 'absolute', 'old', 'get'),
+  size: fc.constantFrom(0, 1, 5, 3_000, 70_000),
+  answer: fc.constantFrom('sized', 'chunked', 'slow', 'large')
+}).map(({ kind, size, answer }) => ({
+  kind,
+  // Who waits for 100 and has no body to send, or gets an answer without a length on HTTP/1.0, has the connection closed.
+  size: kind === 'expect' ? Math.max(1, size) : size,
+  answer: kind === 'old' && answer === 'chunked' ? 'sized' : answer
+}))
+
+function write (kind: string, size: number, target: string): { bytes: string, method: string, sent: number } {
+  const body = 'b'.repeat(size)
+  switch (kind) {
+    case 'head': return { bytes: `HEAD ${target} HTTP/1.1\r\n${HOST}\r\n`, method: 'HEAD', sent: 0 }
+    case 'sized': return { bytes: `PUT ${target} HTTP/1.1\r\n${HOST}Content-Length: ${size}\r\n\r\n${body}`, method: 'PUT', sent: size }
+    case 'chunked': return { bytes: `PUT ${target} HTTP/1.1\r\n${HOST}Transfer-Encoding: chunked\r\n\r\n${size === 0 ? '' : `${size.toString(16)}\r\n${body}\r\n`}0\r\n\r\n`, method: 'PUT', sent: size }
+    case 'expect': return { bytes: `PUT ${target} HTTP/1.1\r\n${HOST}Expect: 100-continue\r\nContent-Length: ${size}\r\n\r\n${body}`, method: 'PUT', sent: size }
+    case 'absolute': return { bytes: `GET http://a${target} HTTP/1.1\r\n${HOST}\r\n`, method: 'GET', sent: 0 }
+    case 'old': return { bytes: `GET ${target} HTTP/1.0\r\n${HOST}Connection: keep-alive\r\n\r\n`, method: 'GET', sent: 0 }
+    default: return { bytes: get(target), method: 'GET', sent: 0 }
+  }
+}
+
+test('direct: whatever a connection carries, in whatever pieces, each request gets its own answer, in its turn', async (t) => {
+  const gateway = await startStrict(t)
+  gateway.upstream.handle((req, res, { body }) => {
+    const [, answer] = (req.url ?? '').split('/') as [string, string]
+    const text = `${String(req.url)} ${body.length}`
+    const send = (): void => {
+      if (answer === 'chunked') { res.write(text); setImmediate(() => { res.end() }) } else if (answer === 'large') res.end(text.padEnd(200_000))
+      else res.setHeader('content-length', text.length).end(text)
+    }
+    if (answer === 'slow') setTimeout(send, 3)
+    else send()
+  })
+  await fc.assert(fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 6 }), fc.array(fc.nat(400_000), { maxLength: 6 }), fc.boolean(), async (steps, cuts, small) => {
+    const requests = steps.map(({ kind, size, answer }, i) => write(kind, size, `/${answer}/${kind}/${i}`))
+    const bytes = requests.map((request) => request.bytes).join('')
+    const places = [...new Set([...cuts.map((cut) => cut % bytes.length), ...(small ? [1, 5, 17, 40, 41, 42, 60] : [])])].filter((place) => place > 0 && place < bytes.length).sort((a, b) => a - b)
+    const socket = await openSocket(gateway.port)
+    const methods = requests.map(({ method }) => method)
+    const reading = exchange(socket, '', requests.length, methods)
+    for (const [i, from] of [0, ...places].entries()) {
+      await new Promise<void>((resolve) => { socket.write(bytes.slice(from, places[i] ?? bytes.length), 'latin1', () => { setImmediate(resolve) }) })
+    }
+    const { answers } = await reading
+    socket.destroy()
+    t.strictSame(answers.map(({ status, body }) => [status, body.toString().trimEnd()]), requests.map(({ method, sent }, i) => [200, method === 'HEAD' ? '' : `/${steps[i]?.answer ?? ''}/${steps[i]?.kind ?? ''}/${i} ${sent}`]))
+  }), { numRuns: 150 })
+  t.same(gateway.bugs, [])
 })
