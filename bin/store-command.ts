@@ -16,12 +16,16 @@ export interface StoreCommandFlags {
   readonly json?: boolean
 }
 
-/** Opens the store that a configuration names, without a gateway, and closes it behind `act`; gives the exit code. `create`: it may be made. */
-export function runStoreCommand (terminal: Terminal, { config, env, json }: StoreCommandFlags, create: boolean, act: (open: OpenStore, place: string, state: GatewayConfig['state'], engine: DocumentEngine) => Promise<number>): Promise<number> {
+/** Opens the store that a configuration names, without a gateway, and closes it behind `act`; gives the exit code. `create`: it may be made, unless `first` rejects. */
+export function runStoreCommand (
+  terminal: Terminal, { config, env, json }: StoreCommandFlags, create: boolean, act: (open: OpenStore, place: string, state: GatewayConfig['state'], engine: DocumentEngine) => Promise<number>,
+  first: () => Promise<void> = async () => {}
+): Promise<number> {
   return runCommand(terminal, json === true, async () => {
     const { root: { state }, findings } = await loadForCommand(config, environmentOf(env), terminal.env)
     if (findings.length > 0) throw new ConfigError(findings)
     try {
+      await first()
       const engine = await openEngine(state, { create })
       const open = openDocumentStore(engine)
       // The address of a database may hold a password.

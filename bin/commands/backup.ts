@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { backup as backUp, restore as putBack, type BackupProgress } from '../../core/state/backup.js'
+import { verifyBackup, type VerifiedBackup } from '../../core/state/backup-format.js'
 import { addStoreCommand } from '../add-store-command.js'
 import { EXIT } from '../exit-codes.js'
 import { storeRing } from '../keyring/store-ring.js'
@@ -48,11 +49,15 @@ export function backup (file: string, flags: StoreCommandFlags, terminal: Termin
 
 /** Restores a backup, and gives the exit code. */
 export function restore (file: string, flags: RestoreFlags, terminal: Terminal): Promise<number> {
+  let verified: VerifiedBackup | undefined
   return runStoreCommand(terminal, flags, true, async ({ engine: kind }, place, state, engine) => {
-    const { records, usage, skipped } = await putBack(engine, file, { merge: flags.merge === true, onProgress: progress(terminal, flags), ring: storeRing(state, terminal.env) })
+    const { records, usage, skipped } = await putBack(engine, file, { ...verified === undefined ? {} : { verified }, merge: flags.merge === true, onProgress: progress(terminal, flags), ring: storeRing(state, terminal.env) })
     if (flags.json === true) terminal.print(JSON.stringify({ ok: true, engine: kind, file, records, usage, skipped }))
     else terminal.print(`${kind} store (${visible(place)}): ${records} records and ${usage} days of usage restored${skipped === 0 ? '' : `, ${skipped} records were there already`}`)
     return EXIT.ok
+  }, async () => {
+    // Before a store is made, or opened.
+    verified = await verifyBackup(file)
   })
 }
 

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { CollectedDocument, DocumentEngine } from './document-engine.js'
 import { openDocumentStore } from './document-store.js'
-import { keyOfLine, readBackup, verifyBackup, writeBackup, type BackupLine, type RecordLine } from './backup-format.js'
+import { keyOfLine, readBackup, verifyBackup, writeBackup, type BackupLine, type RecordLine, type VerifiedBackup } from './backup-format.js'
 import { migrate, migrationStatus, type MigrateOptions } from './migrate.js'
 import { LOCAL_ACCOUNT, type Records } from './records.js'
 import type { TenantUsageDay } from './store.js'
@@ -35,6 +35,8 @@ export interface BackupOptions {
 export interface RestoreOptions extends Pick<MigrateOptions, 'ring'> {
   readonly merge?: boolean
   readonly onProgress?: BackupProgress
+  /** The file as it was read to its end already, so that it is not read for that again. */
+  readonly verified?: VerifiedBackup
 }
 
 const PIECE = 1_000
@@ -98,8 +100,8 @@ export async function backup (engine: DocumentEngine, path: string, { onProgress
  * written. The store has to be empty; `merge` adds to one that is not what is not there, which also goes on with a restore that was
  * interrupted (usage is added only to an empty store). Rejects with BackupError, and StoreTooNewError for a backup of a newer version.
  */
-export async function restore (engine: DocumentEngine, path: string, { merge = false, onProgress = () => {}, ring }: RestoreOptions = {}): Promise<RestoreCounts> {
-  const { header, lines: total, newest } = await verifyBackup(path)
+export async function restore (engine: DocumentEngine, path: string, { merge = false, onProgress = () => {}, ring, verified }: RestoreOptions = {}): Promise<RestoreCounts> {
+  const { header, lines: total, newest } = verified ?? await verifyBackup(path)
   const open = openDocumentStore(engine)
   const { version, known } = await migrationStatus(open.system)
   if (header.format > known) throw new StoreTooNewError(header.format, known)

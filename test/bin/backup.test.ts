@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'tap'
 import { backup, restore } from '../../bin/commands/backup.js'
@@ -29,6 +29,12 @@ test('backup and restore: one store into another, told to people and to programs
   const restored = await runCli(t, ['restore', file, '--config', other, '--json'])
   t.same([restored.code, restored.stderr], [0, ''])
   t.same(JSON.parse(restored.stdout), { ok: true, engine: 'embedded', file, records: 1, usage: 1, skipped: 0 })
+  const torn = join(folder, 'torn.backup')
+  writeFileSync(torn, readFileSync(file).subarray(0, -40))
+  const fresh = join(folder, 'fresh.yaml')
+  writeFileSync(fresh, 'state: { embedded: { path: ./fresh } }\n')
+  t.equal(await restore(torn, { config: fresh }, keepTerminal()), 1)
+  t.notOk(existsSync(join(folder, 'fresh')), 'no store is made for a file that is torn')
   const again = keepTerminal()
   t.equal(await restore(file, { config: other }, again), 1)
   t.match(again.errors, [/a\.backup: it is restored into an empty store/])
