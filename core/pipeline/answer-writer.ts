@@ -4,7 +4,7 @@ import { Refusal, type Reply } from '../reply.js'
 import type { RelayOwner, UpstreamCall } from '../proxy/relay.js'
 import { inflateCollected } from './collect.js'
 import type { BufferPlan } from './compile.js'
-import { AnswerDraft, asBuffer, NOTHING } from './drafts.js'
+import { AnswerDraft, asBuffer, chunkBytes, NOTHING } from './drafts.js'
 import { BUG, StepRunner } from './steps.js'
 
 /** The field that carries the request id where the configuration names none; an error answer has one in any case. */
@@ -137,9 +137,9 @@ export abstract class AnswerWriter extends StepRunner implements RelayOwner {
     if (transforms.length > 1) chain(transforms as unknown as [Duplex, Duplex], settled)
     // A chain takes its last stream for done once everything is written to it.
     finished(exit, { writable: false }, settled)
-    exit.on('data', (chunk: Buffer) => {
+    exit.on('data', (chunk: unknown) => {
       try {
-        if (!this.sink.write(chunk)) exit.pause()
+        if (!this.sink.write(chunkBytes(chunk))) exit.pause()
       } catch (error) {
         settled(error)
       }

@@ -11,7 +11,7 @@ function dropBodyFields (headers: HeaderList): void {
 }
 
 /** Throws TypeError for what is no body; authors' plugins are bundled without a type check. */
-function checkBody (body: unknown): void {
+function checkBody (body: unknown): asserts body is string | Uint8Array {
   if (typeof body !== 'string' && !(body instanceof Uint8Array)) throw new TypeError(`a body is a string or bytes, not a value of type ${typeof body}`)
 }
 
@@ -143,6 +143,13 @@ export class AnswerDraft implements ResponseDraft {
 function forgetBodyIn (fields: HeaderList): void {
   dropBodyFields(fields)
   fields.delete('etag')
+}
+
+/** What a transform gave, as bytes: one in object mode, or with an encoding, gives texts and typed arrays. Throws TypeError for anything else. */
+export function chunkBytes (chunk: unknown): Buffer {
+  if (Buffer.isBuffer(chunk)) return chunk
+  checkBody(chunk)
+  return asBuffer(chunk)
 }
 
 /** The same bytes as a Buffer. */

@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
-import { Transform } from 'node:stream'
+import { PassThrough, Transform } from 'node:stream'
 import { test, type Test } from 'tap'
 import { brotliCompressSync, constants, deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import type { Plugin } from '../../../core/plugin.js'
@@ -197,6 +197,19 @@ test('body modes: stream transforms chain in the order in which steps add them: 
   t.same([last()?.values('content-length'), last()?.values('content-digest')], [[], []])
   t.equal(answer.text, '0abccba')
   t.equal(answer.headers['content-length'], undefined)
+})
+
+test('body modes: what a transform gives may be text or bytes of any kind, and nothing else', async (t) => {
+  const giving = (value: unknown): Transform => new Transform({ readableObjectMode: true, transform (_chunk, _encoding, done) { done(null, value) } })
+  const decoded = (): Transform => new PassThrough().setEncoding('utf8')
+  for (const [make, expected] of [[() => giving('é text'), 'é text'], [() => giving(new TextEncoder().encode('é bytes')), 'é bytes'], [decoded, 'é body'], [() => giving({ an: 'object' }), null], [() => giving(7), null]] as const) {
+    const plugin = makePlugin('a', { response (ctx) { ctx.response.transform(make()) } }, { body: { response: 'stream' } })
+    const { port, bugs } = await start(t, [plugin], (_req, res) => { res.end('é body') })
+    const { responses: [answer] } = await sendRaw(port, 'GET /x HTTP/1.1\r\nHost: a\r\n\r\n', { settleMs: 0 })
+    if (expected === null) t.notOk(answer?.complete)
+    else t.equal(answer?.body.toString(), expected)
+    t.equal(bugs.length, expected === null ? 1 : 0, String(bugs))
+  }
 })
 
 test('body modes: streams of any size pass transforms whole, with backpressure', async (t) => {
