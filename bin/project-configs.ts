@@ -13,6 +13,7 @@ import type { GatewayConfig, ProjectConfig } from '../core/route.js'
 import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
 import { restoreSecrets, secretsOf, withDigests, withDigestsOfAll, type SecretDigest } from './config-secrets.js'
+import { inheritedOf, takeOwn } from './inherited.js'
 import { ownAddresses } from './own-addresses.js'
 import { tryCreate } from './try-create.js'
 import { withStages } from './with-stages.js'
@@ -32,11 +33,11 @@ export interface ProjectConfigSurroundings {
 }
 
 /**
- * A project as it is served, in the configuration language: all that short forms and defaults stand for written out, secrets as digests. One that can
- * not be served today is shown as it is written.
+ * A project as it is served, in the configuration language: all that short forms and defaults stand for written out, secrets as digests, and under
+ * `inherited` the gateway's plugins, with what they are told for operators alone. One that can not be served today is shown as it is written.
  */
-export function effectiveConfig (project: OpenedProject, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
-  return withDigests(servedConfig(project, surroundings) ?? effectiveProject(project), digestOf(project, surroundings))
+export function effectiveConfig (project: OpenedProject, byOperator: boolean, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
+  return withDigests({ ...servedConfig(project, surroundings) ?? effectiveProject(project), ...inheritedOf(surroundings.root.plugins, buildRegistry(plugins), byOperator) }, digestOf(project, surroundings))
 }
 
 /** A project in the configuration language as it is written, the short form written out, with digests in the place of secrets. */
@@ -57,9 +58,15 @@ export async function readProjectConfig (project: OpenedProject, text: string, b
   const { root, domains, secrets } = surroundings
   const { project_id: name } = project
   const present = secretsOf([effectiveProject(project), servedConfig(project, surroundings) ?? {}])
+  const digest = digestOf(project, surroundings)
+  const inherited = withDigests(inheritedOf(root.plugins, buildRegistry(plugins), byOperator), digest)
   const parsed = parseProject({
     text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry: buildRegistry(plugins), egress: egressOf(root), hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets,
-    restore: (value) => restoreSecrets(value, present, digestOf(project, surroundings))
+    restore (value) {
+      const own = takeOwn(value, inherited)
+      const restored = restoreSecrets(own.value, present, digest)
+      return { value: restored.value, findings: [...own.findings, ...restored.findings] }
+    }
   })
   if (parsed.project === null || parsed.value === null) return { value: null, findings: parsed.findings }
   const findings = await checkProjectConfig({ ...project, config: parsed.value, target_url: null, written_by: byOperator ? 'operator' : 'tenant' }, surroundings)

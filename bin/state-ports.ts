@@ -99,7 +99,7 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
     trail: async (project) => (await load()).trailConfig(opened(project), { digest }),
     secretNames: (of) => namesOfSecrets(openedOrNone(of).config),
     secretUse: (project, name) => findSecretUse(opened(project).config, name),
-    effective: async (project) => (await load()).effectiveConfig(opened(project), await surroundings(project)),
+    effective: async (project, byOperator) => (await load()).effectiveConfig(opened(project), byOperator, await surroundings(project)),
     read: async (project, text, byOperator) => await (await load()).readProjectConfig(openedOrNone(project), text, byOperator, await surroundings(project)),
     check: async (project) => await (await load()).checkProjectConfig(opened(project), await surroundings(project)),
     compare: async (before, after) => (await import('./plan/compare.js')).compareConfigs(before, after)

@@ -1,13 +1,19 @@
 import type { Registry } from '../core/config/registry.js'
 import { orderSteps, type PluginLookup } from '../core/pipeline/order.js'
-import { STAGES, type PluginUse, type ProjectConfig, type Stage } from '../core/route.js'
+import { STAGES, type PluginUse, type Stage } from '../core/route.js'
+
+/** What has lists of plugins, as a project does. */
+interface WithPlugins {
+  readonly plugins: readonly PluginUse[]
+  readonly routes: readonly { readonly plugins: readonly PluginUse[] }[]
+}
 
 /**
  * A project whose uses of plugins say in which stage they run, also where that is the plugin's first or the one of the use that they stand in the place
  * of, and stand in the order of the stages: only within one does the order of a list count. A use that can not run, and one of a plugin that is not in
  * the registry, says what it said.
  */
-export function withStages (config: ProjectConfig, gateway: readonly PluginUse[], registry: Registry): ProjectConfig {
+export function withStages<P extends WithPlugins> (config: P, gateway: readonly PluginUse[], registry: Registry): P {
   const lookUp: PluginLookup = ({ use, name }) => use === null ? registry.get(name) : undefined
   const stagesOf = (project: readonly PluginUse[], route: readonly PluginUse[]): ReadonlyMap<PluginUse, Stage> =>
     new Map(orderSteps({ gateway, project, route }, lookUp, []).steps.map(({ use, stage }) => [use, stage]))

@@ -1,3 +1,4 @@
+import { withoutInherited } from '../inherited.js'
 import { affectedRoutes, type RoutedConfig } from './affected-routes.js'
 import { diffConfig, type ConfigChange } from './config-diff.js'
 import { changeLine } from './print-plan.js'
@@ -10,8 +11,8 @@ export interface Comparison {
   readonly text: string
 }
 
-/** Compares two configurations of a project, both as a gateway says they are in effect. */
+/** Compares two configurations of a project, both as a gateway says they are in effect. What both inherit is not theirs, and the same for any. */
 export function compareConfigs (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Comparison {
-  const changes = diffConfig(before, after)
+  const changes = diffConfig(withoutInherited(before), withoutInherited(after))
   return { changes, affectedRoutes: affectedRoutes(before as RoutedConfig, after as RoutedConfig, changes), text: changes.map(changeLine).join('\n') }
 }

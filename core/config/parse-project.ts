@@ -1,7 +1,7 @@
 import type { Finding } from '../errors.js'
 import type { ProjectConfig } from '../route.js'
 import { buildForeignProject, type ForeignProject } from './foreign-project.js'
-import type { Draft } from './findings.js'
+import { valueAt, type Draft } from './findings.js'
 import { parseYaml } from './parse-yaml.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import { indexPositions } from './yaml-positions.js'
@@ -28,7 +28,9 @@ export function parseProject ({ text, label, restore, ...options }: ProjectText)
   const parsed = parseYaml(text)
   if (parsed.problems !== null) return { project: null, value: null, findings: parsed.problems.map(({ message, remedy, ...at }) => ({ path: [], message, remedy, position: { file: label, ...at } })) }
   const meant = restore?.(parsed.value) ?? { value: parsed.value, findings: [] }
-  const { project, drafts: built } = buildForeignProject(meant.value, parsed.scan, options)
+  // What was taken out has no references any more.
+  const references = parsed.scan.references.filter((path) => valueAt(meant.value, path) !== undefined)
+  const { project, drafts: built } = buildForeignProject(meant.value, { ...parsed.scan, references }, options)
   const value = isMap(meant.value) ? meant.value : null
   const drafts: readonly Draft[] = [...meant.findings.map((finding) => ({ ...finding, path: ['projects', options.name, ...finding.path] })), ...built]
   if (drafts.length === 0) return { project, value, findings: [] }

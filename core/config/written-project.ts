@@ -88,7 +88,7 @@ function writtenRewrite (rewrite: Rewrite): RawMap {
 }
 
 /** One entry of a `plugins` list as `writtenProject` has it. What removes another has nothing of its own to say. */
-function writtenUse ({ name, id, use, remove, config, stage, locked, timeoutMs }: PluginUse): RawMap {
+export function writtenUse ({ name, id, use, remove, config, stage, locked, timeoutMs }: PluginUse): RawMap {
   if (remove) return { [name]: false, ...id === name ? {} : { id } }
   const own = structuredClone(config) as RawMap
   return {

@@ -43,7 +43,7 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
       const { project, version } = await findVersion(call, call.params.id ?? '')
       const at = projectAt(project, version)
       const { configs } = call.state
-      return { status: 200, body: { ...show(project, version), config: await (call.query.effective === true ? configs.effective(at) : configs.written(at)) } }
+      return { status: 200, body: { ...show(project, version), config: await (call.query.effective === true ? configs.effective(at, call.principal.customerId === null) : configs.written(at)) } }
     }
   }),
   defineOperation({
@@ -60,7 +60,7 @@ export const CONFIG_VERSION_OPERATIONS: readonly Operation[] = [
       const right = to === undefined ? { project: left.project, version: await current(call, left.project) } : await findVersion(call, idOf(to, named, 'to'))
       if (left.project.project_id !== right.project.project_id) throw invalidRequest([{ path: 'to', message: 'is a version of another project' }])
       const { configs } = call.state
-      const { changes, affectedRoutes, text } = await configs.compare(await configs.effective(projectAt(left.project, left.version)), await configs.effective(projectAt(right.project, right.version)))
+      const { changes, affectedRoutes, text } = await configs.compare(await configs.effective(projectAt(left.project, left.version), false), await configs.effective(projectAt(right.project, right.version), false))
       return { status: 200, body: { project_id: left.project.project_id, from: left.version.version, to: right.version.version, changes, affected_routes: affectedRoutes, text } }
     }
   }),

@@ -22,14 +22,14 @@ interface PutQuery { readonly dry_run?: boolean, readonly comment?: string, read
 export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'], tagged: true,
-    query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out.' })) }, { additionalProperties: false }),
+    query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out, and what it inherits of the gateway under `inherited`.' })) }, { additionalProperties: false }),
     async run ({ reach, params, query, state, principal }) {
       const id = params.id ?? ''
       const project = await reach.find('projects', id)
-      if (project !== null) return answer(project, await (query.effective === true ? state.configs.effective(project) : state.configs.written(project)))
+      if (project !== null) return answer(project, await (query.effective === true ? state.configs.effective(project, principal.customerId === null) : state.configs.written(project)))
       const written = principal.customerId === null ? await state.declaredConfig(id) : null
       if (written === null) throw notFound('projects')
-      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, state.configs.seal(OPERATORS_ACCOUNT, written), state.now())) : written)
+      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, state.configs.seal(OPERATORS_ACCOUNT, written), state.now()), true) : written)
     }
   }),
   defineOperation({
@@ -52,7 +52,7 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       if (value === null || findings.length > 0) throw refusedConfig('The configuration can not be used; the one before keeps serving.', findings)
       const parts = { config: state.configs.seal(before.customer_id, value), target_url: null, written_by: byOperator ? 'operator' as const : 'tenant' as const }
       const next: Project = { ...before, ...parts, ...versionFields(state, found, parts, principal, comment) }
-      if (dryRun === true) return answer(found, await state.configs.effective(next))
+      if (dryRun === true) return answer(found, await state.configs.effective(next, byOperator))
       const projects = state.open.store.projects
       const after = await whileSecretsStay(state, found, next, async () => await change(
         { customerId: next.customer_id, targetId: next.project_id, before: found, after: next, show: (project) => trailOf(state, project as Project) },

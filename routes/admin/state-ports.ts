@@ -58,8 +58,8 @@ export interface ProjectConfigs {
   written (project: Project): Promise<Record<string, unknown>>
   /** The project as it is written, for the audit trail: nothing can be taken out of that later, so that digests stand for all that may be a secret. */
   trail (project: Project): Promise<Record<string, unknown>>
-  /** The project as it is served, with all defaults written out, in one form: what is served alike is the same. */
-  effective (project: Project): Promise<Record<string, unknown>>
+  /** The project as it is served, with all defaults written out and what it inherits, in one form: what is served alike is the same. What inherited plugins are told is for operators. */
+  effective (project: Project, byOperator: boolean): Promise<Record<string, unknown>>
   /** The names of the secrets that a configuration names; none where it can not be opened. */
   secretNames (of: KeptConfig): ReadonlySet<string>
   /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */

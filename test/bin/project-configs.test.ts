@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { effectiveConfig, readProjectConfig, type OpenedProject, type ProjectConfigSurroundings } from '../../bin/project-configs.js'
+import { compareConfigs } from '../../bin/plan/compare.js'
 import { diffConfig } from '../../bin/plan/config-diff.js'
 import { NO_SECRETS } from '../../core/config/project-secrets.js'
-import type { GatewayConfig } from '../../core/route.js'
+import type { GatewayConfig, PluginUse } from '../../core/route.js'
 import { plugins } from '../../plugins/index.js'
 import { oddProject, picks, respelledProject } from '../fixtures/schema-arbitrary.js'
 import { project } from '../fixtures/store-records.js'
@@ -17,7 +18,7 @@ const surroundings: ProjectConfigSurroundings = {
 /** A project as it is in effect once this is written; null where the gateway would refuse it. */
 async function inEffect (shop: OpenedProject, written: unknown): Promise<Record<string, unknown> | null> {
   const { value, findings } = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
-  return value === null || findings.length > 0 ? null : effectiveConfig({ ...shop, config: value, target_url: null, written_by: 'operator' }, surroundings)
+  return value === null || findings.length > 0 ? null : effectiveConfig({ ...shop, config: value, target_url: null, written_by: 'operator' }, true, surroundings)
 }
 
 test('project-configs: what is written oddly, with its defaults, or respelled, is the same in effect, with any plugin', async (t) => {
@@ -47,7 +48,7 @@ test('project-configs: secrets are digests in what is in effect, and stand for t
   const written = { upstreams: { u: { targets: ['http://127.0.0.1:1'] } }, routes: [{ match: { path: '/*' }, upstream: 'u', plugins: [{ headers: { request: { set: { authorization: 'Bearer canary' } } } }] }] }
   const { value } = await readProjectConfig(shop, JSON.stringify(written), true, surroundings)
   const served: OpenedProject = { ...shop, config: value, target_url: null, written_by: 'operator' }
-  const effective = effectiveConfig(served, surroundings)
+  const effective = effectiveConfig(served, true, surroundings)
   t.notMatch(JSON.stringify(effective), 'canary')
   t.same((await readProjectConfig(served, JSON.stringify(effective), true, surroundings)).findings, [])
   t.same(await inEffect(served, effective), effective)
@@ -56,8 +57,32 @@ test('project-configs: secrets are digests in what is in effect, and stand for t
 
 test('project-configs: the short form is shown with all that it stands for, and kept short where it is written', (t) => {
   const shop: OpenedProject = { ...project('shop', { target_url: 'https://api.example.com', auth_type: 'api_key' }), config: null, customer_id: 'acme' }
-  t.match(effectiveConfig(shop, surroundings), { hosts: ['shop.gateway.test'], plugins: [{ 'api-key': { header: /./ }, locked: false, timeout: '5s' }], upstreams: { target: { targets: ['https://api.example.com'], timeouts: { connect: '5s' } } }, routes: [{ id: 'all', upgradeIdle: '1h', accessLog: true }] })
+  t.match(effectiveConfig(shop, true, surroundings), { hosts: ['shop.gateway.test'], plugins: [{ 'api-key': { header: /./ }, locked: false, timeout: '5s' }], upstreams: { target: { targets: ['https://api.example.com'], timeouts: { connect: '5s' } } }, routes: [{ id: 'all', upgradeIdle: '1h', accessLog: true }] })
   const lost = { ...shop, target_url: 'http://169.254.169.254' }
-  t.match(effectiveConfig(lost, surroundings), { upstreams: { target: { targets: ['http://169.254.169.254'] } }, plugins: ['api-key'] }, 'what can not be served is shown as it is written')
+  t.match(effectiveConfig(lost, true, surroundings), { upstreams: { target: { targets: ['http://169.254.169.254'] } }, plugins: ['api-key'] }, 'what can not be served is shown as it is written')
   t.end()
+})
+
+test('project-configs: what a project inherits is shown, and may be sent back as it was, and not otherwise', async (t) => {
+  const use = (name: string, more: Partial<PluginUse> = {}): PluginUse => ({ name, id: name, hasId: false, use: null, remove: false, config: {}, stage: null, locked: false, timeoutMs: 5_000, at: [], ...more })
+  const root = { ...surroundings.root, plugins: [use('headers', { config: { request: { set: { authorization: 'canary', 'x-a': '$${a} ${b}' } } } }), use('security-headers', { locked: true }), use('mine', { use: '/somewhere/mine.ts', id: 'one', hasId: true })] } as GatewayConfig
+  const here = { ...surroundings, root }
+  const shop: OpenedProject = { ...project('shop', { auth_type: 'none' }), config: { routes: [] }, customer_id: 'acme', written_by: 'operator', target_url: null }
+  const shown = effectiveConfig(shop, true, here)
+  t.match(shown['inherited'], { plugins: [
+    { use: '/somewhere/mine.ts', config: {}, id: 'one', locked: false }, { 'security-headers': {}, stage: 'edge', locked: true, timeout: '5s' },
+    { headers: { request: { set: { authorization: /^sha256:/ } } }, stage: 'transform', locked: false }
+  ] })
+  const tenant = effectiveConfig(shop, false, here)
+  t.strictSame(tenant['inherited'], { plugins: [{ mine: null, id: 'one', locked: false }, { 'security-headers': null, stage: 'edge', locked: true }, { headers: null, stage: 'transform', locked: false }] }, 'what they are told is the operators\'')
+  for (const [config, byOperator] of [[shown, true], [tenant, false]] as const) {
+    const { value, findings } = await readProjectConfig(shop, JSON.stringify(config), byOperator, here)
+    t.strictSame(findings, [])
+    t.notOk(value === null || 'inherited' in value)
+  }
+  for (const [config, byOperator] of [[shown, false], [{ ...tenant, inherited: { plugins: [] } }, false], [{ routes: [], inherited: 7 }, true]] as const) {
+    t.match(await readProjectConfig(shop, JSON.stringify(config), byOperator, here), { value: null, findings: [{ path: ['projects', 'shop', 'inherited'], message: /is the gateway's/, position: { line: 1 } }] })
+  }
+  t.match(await readProjectConfig(shop, JSON.stringify(shown), true, surroundings), { value: null, findings: [{ message: /is another now/ }] }, 'nor where nothing is inherited any more')
+  t.strictSame(compareConfigs(shown, tenant).changes, [])
 })

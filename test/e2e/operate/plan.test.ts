@@ -1,11 +1,16 @@
+import assert from 'node:assert/strict'
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { test, type Test } from 'tap'
 import { findConnection } from '../../../bin/admin-client/connection.js'
+import { CommandError } from '../../../bin/command.js'
+import { presentConfig } from '../../../bin/plan/effective.js'
 import { applyStep, planProject } from '../../../bin/plan/make-plan.js'
 import { readProjects } from '../../../bin/plan/read-projects.js'
 import { keepTerminal, runCli, runHere } from '../../fixtures/cli.js'
 import { ask } from '../../fixtures/ask.js'
+import { oddProject, picks, respelledProject } from '../../fixtures/schema-arbitrary.js'
 import { startSluice } from '../../fixtures/sluice-process.js'
 import { tempDir } from '../../fixtures/temp-dir.js'
 
@@ -34,7 +39,7 @@ interface Site {
 async function startSite (t: Test): Promise<Site> {
   const folder = tempDir(t)
   const config = join(folder, 'gateway.yaml')
-  writeFileSync(config, 'listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nprojects: { declared: { routes: [] } }\n')
+  writeFileSync(config, 'listen: { host: 127.0.0.1, port: 0 }\nadmin: { port: 0 }\nplugins: [ security-headers, { headers: { response: { set: { x-by: gateway } } }, locked: true, id: by } ]\nprojects: { declared: { routes: [] } }\n')
   const sluice = startSluice(t, ['start', '-c', config, '--json'], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const port = await sluice.port('data')
   const env = { SLUICE_ADMIN_URL: `http://127.0.0.1:${await sluice.port('admin')}`, SLUICE_ADMIN_TOKEN: TOKEN }
@@ -130,4 +135,25 @@ test('plan and apply: projects that no file names stay, unless they are to go', 
   t.equal((await admin('GET', '/admin/projects/go')).status, 404)
   for (const name of ['keep', 'theirs']) t.equal((await admin('GET', `/admin/projects/${name}`)).status, 200)
   t.match(await cli('plan', projects, '--prune', '--account', 'local'), { code: 0, stdout: 'nothing to change\n' })
+})
+
+test('plan and apply: whatever is written, with any plugin, is applied, and a second plan is empty, in whatever words', async (t) => {
+  const { env } = await startSite(t)
+  const connection = await findConnection({}, env)
+  let [applied, changed] = [0, 0]
+  await fc.assert(fc.asyncProperty(oddProject, fc.constantFrom('one', 'two'), picks, async (written, name, pick) => {
+    const plan = (config: unknown): ReturnType<typeof planProject> => planProject(connection, name, config as Readonly<Record<string, unknown>>, undefined)
+    const first = await plan(written).catch((error: unknown) => { if (error instanceof CommandError) return null; throw error })
+    // Routes that tie, what a plugin's check finds: refused by the plan.
+    if (first === null) return
+    await applyStep(connection, first, {})
+    applied++
+    if (first.action === 'change') changed++
+    const { config: effective } = await presentConfig(connection, name) ?? assert.fail('it is not there')
+    for (const [title, config] of Object.entries({ 'the same': written, 'respelled': respelledProject(written, pick), 'what is in effect': effective, 'with its defaults, respelled': respelledProject(effective, pick) })) {
+      const { action, changes, affectedRoutes } = await plan(config)
+      assert.deepEqual({ action, changes, affectedRoutes }, { action: 'none', changes: [], affectedRoutes: [] }, title)
+    }
+  }), { numRuns: 30 })
+  t.ok(applied > 5 && changed > 3, `${applied} applied, ${changed} of them as a change`)
 })
