@@ -117,7 +117,7 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
   const usage = store === null || followed === null ? null : createUsageRecorder({ system: store.open.system, directory: followed.directory, log })
   const own = ownAddresses()
   const gateway = new Gateway({
-    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.directory ?? null, usage,
+    registry, log, accessLog, metrics, operatorToken: options.operatorToken, ownAddresses: own, directory: followed?.ports ?? null, usage,
     builtinUrl (name) {
       const builtin = builtins.get(name)
       if (builtin === undefined) throw new ConfigError([{ path: [], message: `there is no builtin upstream "${name}"`, remedy: `use ${[...builtins.keys()].join(', ')}` }])

@@ -1,4 +1,4 @@
-import type { Logger } from '../core/host.js'
+import type { Directory as PluginDirectory, Logger, Secrets } from '../core/host.js'
 import { Directory } from '../core/state/directory.js'
 import { DirectoryFeed, POLL_MS, type FeedStatus } from '../core/state/feed.js'
 import { createKeyReader } from '../core/state/key-reader.js'
@@ -13,6 +13,8 @@ export interface FollowedStore {
   readonly directory: Directory
   /** What is read of it of projects, with the secrets that they name. */
   readonly projects: ProjectSource
+  /** What plugins read of it while they run. */
+  readonly ports: { forProject (projectId: string): PluginDirectory, secretsFor (projectId: string): Secrets }
   readonly engine: 'embedded' | 'mongodb'
   readonly status: FeedStatus
   /**
@@ -76,6 +78,7 @@ export function followStore (store: NodeStore, lastViewFile: string, log: Logger
       isActive: (id) => directory.isActive(id),
       secretsOf: (id) => openSecrets(ring, () => directory.secretsOf(id))
     },
+    ports: { forProject: (id) => directory.forProject(id), secretsFor: (id) => ({ read: (name) => openSecrets(ring, () => directory.secretsOf(id)).open(name) }) },
     engine: open.engine,
     get status () { return feed.status },
     async start (onProjects) {

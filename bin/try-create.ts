@@ -14,7 +14,7 @@ const NOTHING: HostServices = {
   log: SILENT,
   clock: systemClock,
   metricsFor: () => NO_METRICS,
-  directoryFor: () => null,
+  directoryFor: () => null, secretsFor: () => null,
   isOperatorToken: () => false,
   subrequest: () => Promise.reject(new Error('nothing is served while a configuration is only looked at'))
 }

@@ -3,7 +3,7 @@ import type { CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest, ResponseSink } from './context.js'
 import { renderError } from './error-body.js'
-import type { Clock, Directory, Logger } from './host.js'
+import type { Clock, Directory, Logger, Secrets } from './host.js'
 import { stackOf } from './lib/as-error.js'
 import { TextTooLongError } from './lib/linear-regex.js'
 import { hasEncodedSlash } from './lib/path.js'
@@ -37,8 +37,8 @@ export interface GatewayOptions {
   readonly clock?: Clock
   /** The operator's admin token; null = there is none. */
   readonly operatorToken?: string | null
-  /** What is known of who calls each project; null = there is no store. */
-  readonly directory?: { forProject (projectId: string): Directory } | null
+  /** What is known of who calls each project, and the secrets that it can name; null = there is no store. */
+  readonly directory?: { forProject (projectId: string): Directory, secretsFor? (projectId: string): Secrets } | null
   /** Counts what keys are used for; null = nothing is kept of it. */
   readonly usage?: { count (projectId: string, credentialId: string, status: number): void } | null
   /** The address of a started `builtin:` upstream. */
@@ -79,7 +79,7 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
         log: options.log,
         clock: this.clock,
         metricsFor: (plugin) => options.metrics.forPlugin(plugin),
-        directoryFor: (project) => options.directory?.forProject(project) ?? null,
+        directoryFor: (project) => options.directory?.forProject(project) ?? null, secretsFor: (project) => options.directory?.secretsFor?.(project) ?? null,
         isOperatorToken: createSecretMatcher(options.operatorToken ?? ''),
         subrequest: (request, project) => sendSubrequest(this, request, project === null ? null : this.snapshot?.projects.get(project)?.config ?? null)
       }

@@ -79,6 +79,15 @@ export interface Directory {
   lookUpKey (key: string): KeyMatch | null
 }
 
+/** The secrets that this project can name, in memory and without waiting: for a plugin that learns a name only while it runs. What its config names as `${secret:NAME}` is in that already. */
+export interface Secrets {
+  /**
+   * The value that a secret has now: the project's own before its account's. Null where there is none of this name, and for a project that a file declares.
+   * Throws Error where it can not be opened. To be read each time, and never kept, logged or shown.
+   */
+  read (name: string): string | null
+}
+
 /** The gateway as a plugin instance sees it. */
 export interface Host {
   /** The instance: plugin name and id. */
@@ -91,6 +100,8 @@ export interface Host {
   readonly metrics: Metrics
   /** Null where there is no store, and in the gateway's fallback pipeline. */
   readonly directory: Directory | null
+  /** Null where there is no store, and in the gateway's fallback pipeline. */
+  readonly secrets: Secrets | null
   /** Whether `token` is the operator's admin token; constant time, false when there is none. */
   isOperatorToken (token: string): boolean
   subrequest (request: Subrequest): Promise<SubrequestAnswer>

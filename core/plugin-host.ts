@@ -1,4 +1,4 @@
-import type { Clock, Directory, Host, Logger, Metrics, Subrequest, SubrequestAnswer } from './host.js'
+import type { Clock, Directory, Host, Logger, Metrics, Secrets, Subrequest, SubrequestAnswer } from './host.js'
 import type { ResolvedUse } from './pipeline/order.js'
 
 /** What every plugin host shares. */
@@ -8,6 +8,8 @@ export interface HostServices {
   readonly metricsFor: (plugin: string) => Metrics
   /** What is known of who calls a project; null where there is no store. */
   readonly directoryFor: (project: string) => Directory | null
+  /** The secrets that a project can name; null where there is no store. */
+  readonly secretsFor: (project: string) => Secrets | null
   readonly isOperatorToken: (token: string) => boolean
   readonly subrequest: (request: Subrequest, project: string | null) => Promise<SubrequestAnswer>
 }
@@ -60,6 +62,8 @@ class PluginHost implements Host {
   get metrics (): Metrics { return this.#services.metricsFor(this.#use.name) }
 
   get directory (): Host['directory'] { return this.project === null ? null : this.#services.directoryFor(this.project) }
+
+  get secrets (): Host['secrets'] { return this.project === null ? null : this.#services.secretsFor(this.project) }
 
   get isOperatorToken (): Host['isOperatorToken'] { return this.#services.isOperatorToken }
 

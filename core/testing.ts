@@ -27,6 +27,8 @@ export interface TestOptions {
   slots?: Readonly<Record<string, unknown>>
   /** What `host.directory` holds. Default: there is none (`host.directory` is null). */
   directory?: TestDirectory
+  /** What `host.secrets` holds, by name. Default: there is none (`host.secrets` is null). */
+  secrets?: Readonly<Record<string, string>>
   /** What `host.isOperatorToken` takes. */
   operatorToken?: string
   project?: string
@@ -116,6 +118,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
   }
   const project = options.project ?? 'test'
   const route = options.route ?? 'test'
+  const { secrets } = options
   const host: Host = {
     plugin: { name: plugin.name, id: plugin.name },
     project,
@@ -127,6 +130,7 @@ export async function testPlugin (plugin: Plugin, config: unknown = {}, options:
       histogram: (name) => ({ observe: (labels, value) => { metrics.push({ name, labels, value }) } })
     },
     directory: options.directory === undefined ? null : createTestDirectory(options.directory),
+    secrets: secrets === undefined ? null : { read: (name) => Object.hasOwn(secrets, name) ? secrets[name] ?? null : null },
     isOperatorToken: (token) => options.operatorToken !== undefined && token === options.operatorToken,
     subrequest: () => Promise.reject(new Error('testPlugin has no gateway to send a subrequest through'))
   }

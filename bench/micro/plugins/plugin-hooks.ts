@@ -30,6 +30,7 @@ export async function instanceOf (plugin: Plugin, config: Record<string, unknown
     clock: { now: () => 0, monotonic: () => 0, after: () => () => {} },
     metrics: { counter: () => ({ increment () {} }), histogram: () => ({ observe () {} }) },
     directory: null,
+    secrets: null,
     isOperatorToken: () => false,
     subrequest: () => Promise.reject(new Error('no gateway here')),
     ...ports

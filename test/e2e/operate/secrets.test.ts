@@ -20,7 +20,15 @@ admin: { port: 0 }
 baseDomain: gate.example
 egress: { allow: [ 127.0.0.0/8 ] }
 accessLog: { file: access.log }
-plugins: [ debug ]
+plugins: [ debug, { use: ./reader.ts } ]
+`
+/** Learns by a request which secret it is to read. */
+const READER = `
+import { Type, definePlugin } from 'sluice'
+export default definePlugin({
+  name: 'reader', stage: 'transform', config: Type.Object({}, { additionalProperties: false }),
+  create: (_config, { secrets }) => ({ request ({ request, forward }) { const name = request.headers.get('x-read'); if (name !== undefined) forward.headers.set('x-secret-read', String(secrets?.read(name))) } })
+})
 `
 
 interface Answer { status: number, text: string, json: Record<string, unknown> }
@@ -42,7 +50,7 @@ interface Site {
 async function startSite (t: Test): Promise<Site> {
   const upstream = await createUpstream()
   t.teardown(() => upstream.close())
-  const directory = t.testdir({ 'gateway.yaml': CONFIG })
+  const directory = t.testdir({ 'gateway.yaml': CONFIG, 'reader.ts': READER })
   const config = join(directory, 'gateway.yaml')
   const sluice = startSluice(t, ['start', '-c', config, '--workers', '2', '--json', '--log-level', 'debug'], { cwd: directory, env: { SLUICE_ADMIN_TOKEN: TOKEN } })
   const port = await sluice.port('data')
@@ -119,6 +127,10 @@ test('secrets: an upstream sees what a secret holds, its next value within a sec
   t.ok(tookMs < 1_000, `on each worker after ${tookMs.toFixed(0)} ms`)
   t.same(await seenBy(site, 10), [`Bearer ${CANARY}-two`])
 
+  for (const [name, value] of [['API_TOKEN', `${CANARY}-two`], ['API_TOKE', 'null'], ['toString', 'null']] as const) {
+    await ask(port, '/a', { headers: { host: 'shop.gate.example', 'x-read': name } })
+    t.same(upstream.requests.at(-1)?.values('x-secret-read'), [value], `a plugin reads ${name}`)
+  }
   for (const shown of [path, `${path}?effective=true`]) t.match((await admin(tenant, 'GET', shown)).text, '${secret:API_TOKEN}', shown)
   t.match(await admin(tenant, 'DELETE', `/admin/secrets/${id}`), { status: 409, json: { error: { details: { reason: 'secret_in_use', usedBy: [{ project_id: 'shop', routes: ['orders'], places: ['/routes/0/plugins/0/headers/request/set/authorization'] }] } } } })
 
