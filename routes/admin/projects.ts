@@ -2,6 +2,8 @@ import { Type } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { Project } from '../../core/state/records.js'
 import { listOf, resourceOperations, showRecord, STAMPS, type Resource } from './resource.js'
+import { listInMemory } from './list-in-memory.js'
+import { readListRequest } from './listing.js'
 import type { Call, Operation } from './operation.js'
 import { planProject, versionFields } from './project-versions.js'
 import { OPERATORS_ACCOUNT } from './reach.js'
@@ -67,8 +69,8 @@ export const PROJECT_OPERATIONS: readonly Operation[] = [
     async run (call) {
       if (call.query.source !== 'file') return await listOf(call, PROJECTS, {}, (record) => shownProject(call.state, record))
       const projects = call.principal.customerId === null ? await call.state.declaredProjects() : []
-      const pagination = { page: 1, perPage: Math.max(projects.length, 1), total: projects.length, totalPages: projects.length === 0 ? 0 : 1, next: null }
-      return { status: 200, body: { data: projects.map((one) => shownDeclared(call.state, one)), pagination } }
+      const asked = readListRequest(call.query, PROJECTS.list, PROJECTS.idField, Object.keys(SHOWN_PROJECT.properties))
+      return { status: 200, body: { ...listInMemory(projects.map((one) => shownDeclared(call.state, one)), asked, call.url, PROJECTS.idField) } }
     }
   },
   ...[operations.create, operations.get, operations.replace, operations.patch, operations.remove].map((operation): Operation => ({
