@@ -27,6 +27,8 @@ export interface FollowedStore {
 
 /** How long a start waits for a store that does not answer. */
 const START_MS = 3_000
+/** How long it waits for a server where there is no last view: that may be starting too, or be busy. */
+const SERVER_MS = 10_000
 /** Changes that come within it are served together. */
 const GATHER_MS = 25
 /**
@@ -94,7 +96,8 @@ export function followStore (store: NodeStore, lastViewFile: string, log: Logger
       if (feed.status.state === 'loading') {
         await lastView.use().catch(async (error: unknown) => {
           // A store that is only slow is waited for.
-          if (!await loading) throw new Error(`the store does not answer (${feed.status.error ?? ''}), and ${error instanceof Error ? error.message : String(error)}; start the store first`)
+          if (await loading || (open.engine === 'mongodb' && await feed.whenRead(SERVER_MS))) return
+          throw new Error(`the store does not answer (${feed.status.error ?? ''}), and ${error instanceof Error ? error.message : String(error)}; start the store first`)
         })
       }
       stopKeeping = lastView.keep()

@@ -15,8 +15,8 @@ export async function openEngine (state: GatewayConfig['state'], { create = true
 }
 
 /** Opens the engine and brings the store up to this version, as every process does that serves it. Rejects with MigrationChangedError too. */
-export async function openMigratedEngine (state: GatewayConfig['state'], options: MigrateOptions = {}): Promise<DocumentEngine> {
-  const engine = await openEngine(state, { thread: true })
+export async function openMigratedEngine (state: GatewayConfig['state'], { create, ...options }: MigrateOptions & { readonly create?: boolean } = {}): Promise<DocumentEngine> {
+  const engine = await openEngine(state, { thread: true, create })
   try {
     await migrate(openDocumentStore(engine), options)
     return engine

@@ -35,6 +35,9 @@ export interface OpenStoreOptions {
   readonly ring?: KeyRing | null
 }
 
+/** How long a start waits to be told that a store must not be used at all. One that only comes later is no reason to keep requests waiting. */
+const START_MS = 3_000
+
 /**
  * Opens the store that the configuration names, made where it is embedded and not there yet. One that does not answer is no reason not to
  * start: calls reject until it does. Null, which is logged, where nothing can be kept at all: an embedded store whose folder can not be
@@ -45,7 +48,7 @@ export async function openStore (options: OpenStoreOptions): Promise<NodeStore |
   const { state, log } = options
   const ring = options.ring === undefined ? loadStoreRing(options) : options.ring
   if (ring === null) return null
-  const reopening = createReopeningEngine(state.kind, () => openOwnEngine(state, ring), () => { log.info({ store: state.kind }, 'the store is open') })
+  const reopening = createReopeningEngine(state.kind, (again) => openOwnEngine(state, ring, again), () => { log.info({ store: state.kind }, 'the store is open') })
   const metrics = createStoreMetrics(reopening.pool ?? null)
   const engine = observeEngine(reopening, {
     call: ({ operation, collection, outcome, durationMs }) => { metrics.observe(operation, collection ?? '', outcome, durationMs) },
@@ -53,8 +56,17 @@ export async function openStore (options: OpenStoreOptions): Promise<NodeStore |
     slowMs: SLOW_STORE_MS
   })
   const open = openDocumentStore(engine)
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(() => {
+      log.warn({ store: state.kind, waitedMs: START_MS }, 'the store has not answered yet; it is waited for')
+      resolve()
+    }, START_MS)
+  })
+  const answer = engine.ping()
+  answer.catch(() => {})
   try {
-    await engine.ping()
+    await Promise.race([answer, late])
   } catch (error) {
     const failure = error instanceof StoreUnavailableError && (error.cause instanceof StoreTooNewError || error.cause instanceof MigrationChangedError || error.cause instanceof WrongKeyRingError) ? error.cause : error
     if (!(failure instanceof StoreUnavailableError)) {
@@ -62,14 +74,16 @@ export async function openStore (options: OpenStoreOptions): Promise<NodeStore |
       throw failure instanceof WrongKeyRingError ? new Error(`${failure.message} (${failure.remedy})`) : failure
     }
     log.warn({ store: state.kind, error: failure.message }, 'the store does not answer; it is tried again')
+  } finally {
+    clearTimeout(timer)
   }
   return { open, engine, ring, metrics }
 }
 
-/** Opens the engine each time that it was away: what comes back may be another store than the one that this ring belongs to. */
-async function openOwnEngine (state: GatewayConfig['state'], ring: KeyRing): Promise<DocumentEngine> {
-  // A ring that is not the store's must seal nothing in it.
-  const engine = await openMigratedEngine(state, { ring: async (system) => { await checkKeyRing(system, ring); return ring } })
+/** Opens the engine, each time that it was away: what comes back may be another store than the one that this ring belongs to. */
+async function openOwnEngine (state: GatewayConfig['state'], ring: KeyRing, again: boolean): Promise<DocumentEngine> {
+  // Where one was and is not any more, an empty one is no store that could be served. A ring that is not the store's must seal nothing in it.
+  const engine = await openMigratedEngine(state, { create: !again, ring: async (system) => { await checkKeyRing(system, ring); return ring } })
   try {
     await checkKeyRing(openDocumentStore(engine).system, ring)
     return engine

@@ -19,27 +19,42 @@ export interface StoreWatch {
   close (): void
 }
 
-const EVERY_MS = 2_000
+const EVERY_MS = 1_000
+/** While it does not answer. */
+const AGAIN_MS = 500
+/** After so long without an answer it counts as failing, as it does to whoever writes; the answer is waited for all the same. */
+const LATE_MS = 800
 
-/** Starts to watch. The first answer is there when this resolves. */
+/** Starts to watch. When this resolves it is known whether the store answers. */
 export async function watchStore ({ engine, system }: OpenStore, everyMs = EVERY_MS): Promise<StoreWatch> {
   let health: StoreHealth = { engine, ok: false, latencyMs: null, checkedAt: null, failingSince: null, error: null }
   let timer: NodeJS.Timeout | undefined
   let closed = false
-  const look = async (): Promise<void> => {
+  const failing = (error: string): void => {
+    const at = Date.now()
+    health = { engine, ok: false, latencyMs: null, checkedAt: at, failingSince: health.failingSince ?? at, error }
+  }
+  const look = async (known: () => void): Promise<void> => {
     const startedAt = performance.now()
+    const late = setTimeout(() => {
+      failing(`it has not answered for ${LATE_MS} ms`)
+      known()
+    }, LATE_MS)
     try {
       await system.ping()
-      health = { engine, ok: true, latencyMs: Math.round((performance.now() - startedAt) * 100) / 100, checkedAt: Date.now(), failingSince: null, error: null }
+      const latencyMs = Math.round((performance.now() - startedAt) * 100) / 100
+      if (latencyMs >= LATE_MS) failing(`it answers after ${Math.round(latencyMs)} ms`)
+      else health = { engine, ok: true, latencyMs, checkedAt: Date.now(), failingSince: null, error: null }
     } catch (error) {
-      const at = Date.now()
-      health = { engine, ok: false, latencyMs: null, checkedAt: at, failingSince: health.failingSince ?? at, error: error instanceof Error ? error.message : String(error) }
+      failing(error instanceof Error ? error.message : String(error))
     }
+    clearTimeout(late)
+    known()
     if (closed) return
-    timer = setTimeout(() => { void look() }, everyMs)
+    timer = setTimeout(() => { void look(() => {}) }, health.ok ? everyMs : Math.min(everyMs, AGAIN_MS))
     timer.unref()
   }
-  await look()
+  await new Promise<void>((resolve) => { void look(resolve) })
   return {
     get health () { return health },
     close () {

@@ -22,12 +22,13 @@ export interface SystemSources {
   readonly root: GatewayConfig
 }
 
+const ANSWER_MS = 800
+
 /** Gathers what operators see of the gateway as a whole. What the store can not tell now is null. */
 export async function systemView ({ status, workers, health, store: { open, ring }, root }: SystemSources): Promise<SystemView> {
   const { lastReload, config, ...shown } = status
   const { encryption, peppers } = ring.content()
-  const newest = await answered(open.system.latestSeq())
-  const format = await answered(migrationStatus(open.system))
+  const [newest, format] = await Promise.all([answered(open.system.latestSeq()), answered(migrationStatus(open.system))])
   return {
     version: shown.version, node: shown.node, pid: shown.pid, ready: shown.ready,
     startedAt: new Date(Date.now() - shown.uptimeSeconds * 1_000).toISOString(),
@@ -65,11 +66,16 @@ function idsOf ({ active, keys }: RingKeys): RingKeyIds {
   return { active, keys: keys.map(({ id, createdAt }) => ({ id, createdAt })) }
 }
 
+/** Null where the store does not answer, or not soon: what follows it waits longer than whoever looks at this. */
 async function answered<T> (asked: Promise<T>): Promise<T | null> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<null>((resolve) => { timer = setTimeout(resolve, ANSWER_MS, null) })
   try {
-    return await asked
+    return await Promise.race([asked, late])
   } catch (error) {
     if (error instanceof StoreUnavailableError) return null
     throw error
+  } finally {
+    clearTimeout(timer)
   }
 }

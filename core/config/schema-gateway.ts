@@ -62,7 +62,7 @@ const KeyRingFile = Text({ title: 'a file', description: `File with the keys tha
 const StateMongodb = Fields({
   url: Text({ title: 'a MongoDB address', pattern: '^mongodb(\\+srv)?://', description: 'Connection string. The database in it is used, `sluice` where it names none.', examples: ['mongodb://127.0.0.1:27017/sluice'] }),
   poolSize: Type.Optional(Type.Integer({ minimum: 2, maximum: 1000, default: mongodb.poolSize, description: 'The most connections of each worker to each server.' })),
-  timeout: Type.Optional(Duration({ default: mongodb.timeout, description: 'How long a call may take; then the store counts as gone.' })),
+  timeout: Type.Optional(Duration({ default: mongodb.timeout, description: 'How long the server may be silent; then it counts as gone.' })),
   reportsFrom: Type.Optional(Type.Enum(['primary', 'primaryPreferred', 'secondary', 'secondaryPreferred', 'nearest'], {
     default: mongodb.reportsFrom, description: 'Where counts and usage are read, which may then be a little old. Everything that decides is read from the primary.'
   }))

@@ -70,5 +70,7 @@ export interface DocumentEngine {
   ping (): Promise<void>
   /** The connections that are open and those of them in use, where an engine has connections. */
   pool? (): { readonly open: number, readonly used: number }
+  /** How often it was opened, where another store may take the place of the one that was open. */
+  openings? (): number
   close (): Promise<void>
 }

@@ -146,6 +146,7 @@ function createSystemStore (engine: DocumentEngine, now: () => number): SystemSt
     setMeta: (key, value, expected) => engine.setMeta(key, value, expected),
     removeMeta: (fromKey, toKey) => engine.removeMeta(fromKey, toKey),
     scrub: async () => { await engine.scrub?.() },
-    ping: () => engine.ping()
+    ping: () => engine.ping(),
+    openings: () => engine.openings?.() ?? 1
   }
 }

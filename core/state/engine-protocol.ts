@@ -1,7 +1,7 @@
 import type { DocumentEngine } from './document-engine.js'
 
 /** The methods of an engine that are one question and one answer. */
-export type EngineMethod = Exclude<keyof DocumentEngine, 'name' | 'readAll' | 'onChange' | 'pool' | 'close'>
+export type EngineMethod = Exclude<keyof DocumentEngine, 'name' | 'readAll' | 'onChange' | 'pool' | 'openings' | 'close'>
 
 /** What is asked of the thread that has the engine, and answered with the same id. */
 export type Call =
@@ -22,10 +22,12 @@ export interface EngineError {
   readonly stack: string | undefined
   readonly version: number | undefined
   readonly known: number | undefined
+  readonly reopen: boolean | undefined
 }
 
-/** What it sends. */
-export type FromEngine =
+/** What it sends, each time with how often the engine was opened, where that may be more than once. */
+export type FromEngine = { readonly openings?: number | undefined } & (
   | { readonly kind: 'value', readonly id: number, readonly value: unknown }
   | { readonly kind: 'error', readonly id: number, readonly error: EngineError }
   | { readonly kind: 'change' }
+)

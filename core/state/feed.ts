@@ -1,6 +1,7 @@
 import type { Logger } from '../host.js'
 import { asError } from '../lib/as-error.js'
 import { createSlices } from '../lib/slices.js'
+import { spread } from '../lib/spread.js'
 import type { Directory } from './directory.js'
 import type { DirectorySnapshot } from './directory-snapshot.js'
 import { DIRECTORY_COLLECTIONS, type DirectoryCollection, DirectoryTables } from './directory-tables.js'
@@ -10,9 +11,11 @@ import type { Change, SystemStore } from './store.js'
 import { StoreUnavailableError } from './store-errors.js'
 
 const BATCH = 1_000
+/** How much is asked for at once of a store that did not manage more in its time. */
+const LEAST_BATCH = 50
 const FIRST_RETRY_MS = 250
-/** What recovery may take at most beside the store's own time limit. */
-const LONGEST_RETRY_MS = 5_000
+/** How late it is seen at most that a store is back which does not signal it. */
+const LONGEST_RETRY_MS = 2_000
 /** How far apart reads are that signals ask for: a store that is written to a hundred times a second signals each time. The first is not held back. */
 const LEAST_APART_MS = 25
 /** How often the store is asked whether it has gone back behind what was read of it, as one that was replaced by a backup. */
@@ -47,7 +50,7 @@ export interface FeedStatus {
 
 /**
  * Keeps a directory fresh from a store: reads all of it once, then what changed, whenever the store signals and at every poll. While the store
- * does not answer the directory stays as it is; the feed tries again, at most 5 s apart.
+ * does not answer the directory stays as it is; the feed tries again, at most 2 s apart.
  */
 export class DirectoryFeed {
   readonly #options: Required<FeedOptions>
@@ -57,11 +60,14 @@ export class DirectoryFeed {
   #asOf: number | null = null
   #error: string | null = null
   #failures = 0
+  #batch = BATCH
+  #openings = 0
   #readAt = -Infinity
   #lookedBackAt = 0
   #stopped = false
   #signalled = false
   #wake: (() => void) | null = null
+  #whenRead: () => void = () => {}
   #running: Promise<void> | null = null
   #unsubscribe: () => void = () => {}
 
@@ -93,6 +99,20 @@ export class DirectoryFeed {
     return true
   }
 
+  /** Waits until the store was read; resolves to whether it was within `ms`. */
+  async whenRead (ms: number): Promise<boolean> {
+    if (this.#seq !== null) return true
+    return await new Promise((resolve) => {
+      const timer = setTimeout(() => { done(false) }, ms)
+      const done = (read: boolean): void => {
+        clearTimeout(timer)
+        this.#whenRead = () => {}
+        resolve(read)
+      }
+      this.#whenRead = () => { done(true) }
+    })
+  }
+
   /** Ends: nothing is read of the store any more, and the directory stays as it is. */
   async stop (): Promise<void> {
     this.#stopped = true
@@ -118,7 +138,7 @@ export class DirectoryFeed {
 
   async #run (): Promise<void> {
     while (!this.#stopped) {
-      await this.#pause(this.#failures === 0 ? this.#options.pollMs : Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1)))
+      await this.#pause(this.#failures === 0 ? this.#options.pollMs : spread(Math.min(LONGEST_RETRY_MS, FIRST_RETRY_MS * 2 ** (this.#failures - 1))))
       if (!this.#stopped) await this.#round()
     }
   }
@@ -159,6 +179,7 @@ export class DirectoryFeed {
       this.#failed(asError(error))
     }
     this.#tell()
+    if (this.#error === null) this.#whenRead()
     return this.#error === null
   }
 
@@ -172,6 +193,7 @@ export class DirectoryFeed {
   }
 
   async #hasGoneBack (at: number): Promise<boolean> {
+    if (this.#openings !== this.#options.system.openings()) return true
     if (this.#failures === 0 && at - this.#lookedBackAt < LOOK_BACK_MS) return false
     const latest = await this.#options.system.latestSeq()
     this.#lookedBackAt = at
@@ -185,6 +207,7 @@ export class DirectoryFeed {
     const slices = createSlices()
     // What changes while everything is read has a number behind this one, and is read again.
     let seq = await system.latestSeq()
+    const openings = system.openings()
     for (const collection of DIRECTORY_COLLECTIONS) {
       for await (const records of system.readAll(collection)) {
         for (const record of records) this.#put(tables, collection, record)
@@ -194,6 +217,7 @@ export class DirectoryFeed {
     seq = await this.#catchUp(tables, seq)
     this.#replace(tables)
     this.#seq = seq
+    this.#openings = openings
     this.#lookedBackAt = now()
   }
 
@@ -209,14 +233,27 @@ export class DirectoryFeed {
   async #catchUp (tables: DirectoryTables, from: number): Promise<number> {
     let seq = from
     for (;;) {
-      const changes = await this.#options.system.changesSince(seq, BATCH)
+      const batch = this.#batch
+      const changes = await this.#changesSince(seq, batch)
       for (const change of changes) {
         this.#apply(tables, change)
         seq = change.seq
       }
-      if (changes.length < BATCH) return seq
+      if (changes.length < batch) return seq
       // What was applied is not asked for again where the next piece fails.
       if (this.#seq !== null && tables === this.#options.directory.tables) this.#seq = seq
+    }
+  }
+
+  /** Asks for less the next time where it was too much at once, until that goes well. */
+  async #changesSince (seq: number, batch: number): Promise<readonly Change[]> {
+    try {
+      const changes = await this.#options.system.changesSince(seq, batch)
+      this.#batch = Math.min(BATCH, 2 * batch)
+      return changes
+    } catch (error) {
+      this.#batch = Math.max(LEAST_BATCH, Math.floor(batch / 2))
+      throw error
     }
   }
 

@@ -1,8 +1,9 @@
+import { spread } from '../lib/spread.js'
 import { createChangeListeners } from './change-listeners.js'
 
 /** Where changes of the store are noticed. */
 export interface ChangeSource {
-  /** Calls back at each change, until `signal` ends it or it breaks. */
+  /** Calls back when it is open and at each change, until `signal` ends it or it breaks. */
   stream (callback: () => void, signal: AbortSignal): Promise<'unsupported' | 'ended'>
   /** A number that another change makes another one. */
   look (): Promise<number>
@@ -17,10 +18,11 @@ export interface ChangeSignal {
 }
 
 const AGAIN_MS = 500
+const LONGEST_AGAIN_MS = 2_000
 
 /**
  * Makes the signal: from a stream where there are streams, else from looking every `pollMs`. Neither runs while nobody listens. A stream that broke
- * is opened anew, and listeners are called then, since something may have been missed.
+ * is opened anew, at most 2 s later, and listeners are called once it is open, since something may have been missed.
  */
 export function createChangeSignal (source: ChangeSource, pollMs: number): ChangeSignal {
   const { tell, onChange, close } = createChangeListeners(() => {
@@ -29,11 +31,15 @@ export function createChangeSignal (source: ChangeSource, pollMs: number): Chang
     return () => { running.abort() }
   })
   const run = async (signal: AbortSignal): Promise<void> => {
-    while (!signal.aborted) {
-      const outcome = await source.stream(tell, signal).catch(() => 'ended' as const)
+    for (let failures = 0; !signal.aborted;) {
+      const opened = (): void => {
+        failures = 0
+        tell()
+      }
+      const outcome = await source.stream(opened, signal).catch(() => 'ended' as const)
       if (outcome === 'unsupported') { await poll(signal); return }
-      await pause(AGAIN_MS, signal)
-      tell()
+      await pause(spread(Math.min(LONGEST_AGAIN_MS, AGAIN_MS * 2 ** failures)), signal)
+      failures++
     }
   }
   const poll = async (signal: AbortSignal): Promise<void> => {

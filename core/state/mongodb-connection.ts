@@ -1,6 +1,9 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { MongoClient, type Collection, type Document, type IndexDescription, type ReadPreferenceMode } from 'mongodb'
 import { RECORD_INDEXES, USAGE_INDEXES, type RecordDocument } from './mongodb-documents.js'
-import { isDuplicate, isMissing, toStoreError } from './mongodb-errors.js'
+import { isAway, isDuplicate, isMissing, toStoreError } from './mongodb-errors.js'
+import { watchHeartbeats } from './mongodb-heartbeats.js'
+import { createSilence, type Silence } from './silence.js'
 import { StoreUnavailableError } from './store-errors.js'
 import type { UsageDay } from './store.js'
 
@@ -14,7 +17,10 @@ export interface MongoOptions {
   readonly database?: string
   /** The most connections to each server. Default 20. */
   readonly poolSize?: number
-  /** How long a call may take before it rejects with StoreUnavailableError; reading a whole collection has ten times that for each piece. Default 800. */
+  /**
+   * How long the server may be silent before a call rejects with StoreUnavailableError. While it answers others a step of a call may take five times that, and
+   * what follows the store waits for ten times that. Default 800.
+   */
   readonly timeoutMs?: number
   /** Where counts and usage are read; everything else, from the primary. Default `primary`. */
   readonly reportsFrom?: ReadPreferenceMode
@@ -42,12 +48,13 @@ export interface MongoCollections {
 export interface MongoConnection {
   readonly collections: MongoCollections
   readonly timeoutMs: number
+  /** How long the server may work on a question. */
+  readonly maxTimeMS: number
   readonly reportsFrom: ReadPreferenceMode
-  /**
-   * Runs a call once the store is set up, for `ms` at most (default `timeoutMs`); what the driver rejects with becomes an error of the stores. `inTime`
-   * throws when that time is over: a call of several steps asks before it writes.
-   */
-  bounded<T> (act: (inTime: () => void) => Promise<T>, ms?: number): Promise<T>
+  /** Runs a call, once the store is set up, as `Silence` does; what the driver rejects with becomes an error of the stores. */
+  bounded: Silence['bounded']
+  /** Calls back when the server is there again; one callback for all. */
+  onBack (callback: () => void): void
   /** Connects, and makes collections and indexes that are missing, which may take longer than a call. */
   setUp (): Promise<void>
   ping (): Promise<void>
@@ -59,11 +66,26 @@ export interface MongoConnection {
 /** The `_id` of the one document of the sequence. */
 export const SEQUENCE_ID = 'changes'
 
+/** As what follows the store calls it. */
+export const PATIENTLY = { patient: true } as const
+
 /** What the majority has, which no failover takes back. */
 export const MAJORITY = { readConcern: { level: 'majority' } } as const
 
 // How long making indexes may take.
 const SET_UP_MS = 60_000
+// How much longer than a silence a step may take while the server answers others, and what follows the store waits.
+const SLOW = 5
+const PATIENT = 10
+/** A server that is there is heard more often than the shortest silence that is taken for its end, by default. */
+const HEARTBEAT_MS = 500
+/** A server that went silent is found out within this time, and tried again. A handshake has it too, on however busy a machine. */
+const CONNECT_MS = 3_000
+const CLOSE_MS = 2_000
+// What a heartbeat may take beyond that: a connection that is slow to come, and then silent.
+const SLACK_MS = 1_000
+/** How soon behind a failure a server is tried again. */
+const LEAST_HEARTBEAT_MS = 250
 
 /** Makes a connection, which reaches for the server with the first call. Throws Error for a connection string that is none. */
 export function openMongoConnection (options: MongoOptions): MongoConnection {
@@ -78,8 +100,23 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
   const collections: MongoCollections = {
     records: db.collection('records'), sequence: db.collection('sequence'), usage: db.collection('usage'), leases: db.collection('leases'), settings: db.collection('settings')
   }
+  const heartbeats = watchHeartbeats(HEARTBEAT_MS + CONNECT_MS + SLACK_MS)
+  client.on('serverHeartbeatStarted', ({ connectionId }) => { heartbeats.heard(connectionId) })
+  client.on('serverHeartbeatSucceeded', ({ connectionId }) => { heartbeats.heard(connectionId) })
+  client.on('serverHeartbeatFailed', ({ connectionId }) => { heartbeats.heard(connectionId) })
+  client.on('serverClosed', ({ address }) => { heartbeats.left(address) })
   let closed = false
+  let broken = false
   let ready: Promise<void> | null = null
+  let back: () => void = () => {}
+  const silence = createSilence({
+    name: 'MongoDB', limitMs: () => timeoutMs, longestMs: SLOW * timeoutMs, patientMs: PATIENT * timeoutMs,
+    isAnswer: (error) => !(toStoreError(error) instanceof StoreUnavailableError), onBack: () => { back() }, onLost: () => { broken = true }
+  })
+  // Of the one that writes go to: of a set the others may answer while that one is gone.
+  client.on('serverHeartbeatSucceeded', ({ reply, duration }) => { if (reply['isWritablePrimary'] === true || reply['ismaster'] === true) silence.heard(duration) })
+  // Behind each failure of a connection: what follows the store need not wait for its next try.
+  client.on('connectionPoolReady', () => { back() })
   const setUpOnce = (): Promise<void> => {
     ready ??= setUp(client, collections, () => connect(url, SET_UP_MS, 2)).catch((error: unknown) => {
       ready = null
@@ -87,39 +124,35 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
     })
     return ready
   }
-  const bounded: MongoConnection['bounded'] = async (act, ms = timeoutMs) => {
+  const bounded: MongoConnection['bounded'] = async (act, patience) => {
     if (closed) throw new StoreUnavailableError('the store is closed')
-    let timer: NodeJS.Timeout | undefined
-    let late: StoreUnavailableError | null = null
-    const inTime = (): void => { if (late !== null) throw late }
-    const tooLate = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        late = new StoreUnavailableError(`MongoDB did not answer within ${ms} ms`)
-        reject(late)
-      }, ms)
-    })
+    if (broken || heartbeats.ended) throw new StoreUnavailableError('the driver of MongoDB waits for what does not come', { reopen: true })
     try {
-      return await Promise.race([setUpOnce().then(() => {
+      return await silence.bounded(async (inTime) => {
+        await setUpOnce()
         inTime()
-        return act(inTime)
-      }), tooLate])
+        return await act(inTime)
+      }, patience)
     } catch (error) {
+      if (isAway(error)) silence.lost()
       throw toStoreError(error)
-    } finally {
-      clearTimeout(timer)
     }
   }
   return {
     collections,
     timeoutMs,
+    maxTimeMS: SLOW * timeoutMs,
     reportsFrom,
     bounded,
-    setUp: () => bounded(async () => {}, SET_UP_MS),
-    ping: () => bounded(async () => { await db.command({ ping: 1 }) }),
+    onBack (callback) { back = callback },
+    setUp: () => bounded(async () => {}, { patient: true, longestMs: SET_UP_MS }),
+    ping: () => bounded(async () => { await db.command({ ping: 1 }) }, PATIENTLY),
     pool: () => ({ ...pool }),
     async close () {
       closed = true
-      await client.close()
+      heartbeats.close()
+      // One that waits for what does not come may do so here, too.
+      await Promise.race([client.close(), sleep(CLOSE_MS, undefined, { ref: false })])
     }
   }
 }
@@ -131,10 +164,11 @@ function connect (url: string, timeoutMs: number, maxPoolSize: number): MongoCli
       maxPoolSize,
       serverSelectionTimeoutMS: timeoutMs,
       waitQueueTimeoutMS: timeoutMs,
-      socketTimeoutMS: timeoutMs,
-      // A server that went silent is found out by a heartbeat, and tried again, within a few of these.
-      connectTimeoutMS: 2_000,
-      heartbeatFrequencyMS: 2_000,
+      // A late answer does not cost the connection: calls have limits of their own, and heartbeats find out who went silent.
+      socketTimeoutMS: PATIENT * timeoutMs,
+      connectTimeoutMS: CONNECT_MS,
+      heartbeatFrequencyMS: HEARTBEAT_MS,
+      minHeartbeatFrequencyMS: LEAST_HEARTBEAT_MS,
       readPreference: 'primary',
       readConcern: { level: 'local' },
       writeConcern: { w: 'majority', journal: true, wtimeoutMS: timeoutMs }

@@ -1,6 +1,6 @@
 import type { DocumentEngine } from './document-engine.js'
 import { createChangeSignal, pause } from './mongodb-changes.js'
-import { MAJORITY, openMongoConnection, SEQUENCE_ID, type MongoConnection, type MongoCollections, type MongoOptions } from './mongodb-connection.js'
+import { MAJORITY, openMongoConnection, PATIENTLY, SEQUENCE_ID, type MongoConnection, type MongoCollections, type MongoOptions } from './mongodb-connection.js'
 import { isDuplicate, isUnsupported } from './mongodb-errors.js'
 import { createFeed, createRecords } from './mongodb-records.js'
 import { createChangeSequence, type SequenceDocument } from './mongodb-sequence.js'
@@ -13,6 +13,7 @@ export type { MongoOptions } from './mongodb-connection.js'
 const SETTLE_MS = 150
 // A server answers when there is a change or `maxAwaitTimeMS` is over; one that answers at once is asked no more often than this.
 const LEAST_WAIT_MS = 20
+const REMOVED = 'the sequence of the store is gone: its database was removed while it was open'
 
 /**
  * Opens a store in MongoDB 4.4 or later, which other nodes may have open too; collections and indexes are made where they are missing. Rejects with
@@ -25,9 +26,10 @@ export async function openMongoEngine (options: MongoOptions): Promise<DocumentE
   const { collections, bounded, timeoutMs } = connection
   const sequence = createChangeSequence(sequenceDocument(collections), { abandonedMs: 2 * timeoutMs, settleMs: SETTLE_MS })
   const changes = createChangeSignal({
-    stream: (callback, signal) => followSequence(collections, Math.min(1_000, timeoutMs / 2), callback, signal),
-    look: () => bounded(() => sequence.settled())
+    stream: (callback, signal) => followSequence(collections, Math.min(1_000, timeoutMs / 2), 20 * timeoutMs, callback, signal),
+    look: () => bounded(() => sequence.settled(), PATIENTLY)
   }, options.pollMs ?? 500)
+  connection.onBack(changes.changed)
   const engine: DocumentEngine = {
     name: 'mongodb',
     ...createRecords(connection, sequence, changes),
@@ -57,7 +59,7 @@ function sequenceDocument ({ sequence }: MongoCollections): SequenceDocument {
     async enter (token, floor, count) {
       // The value before: servers are known that hand out `after` as it is when they write the answer.
       const before = await sequence.findOneAndUpdate({ _id: SEQUENCE_ID }, { $inc: { value: count }, $set: { [`pending.${token}`]: floor } }, { returnDocument: 'before', projection: { value: 1 } })
-      if (before === null) throw new StoreUnavailableError('the sequence of the store is gone: its database was removed while it was open')
+      if (before === null) throw new StoreUnavailableError(REMOVED)
       return before.value
     },
     async leave (token) {
@@ -67,20 +69,26 @@ function sequenceDocument ({ sequence }: MongoCollections): SequenceDocument {
       return matchedCount > 0
     },
     async read () {
-      return await sequence.findOne({ _id: SEQUENCE_ID }, MAJORITY) ?? { value: 0, pending: {} }
+      const found = await sequence.findOne({ _id: SEQUENCE_ID }, MAJORITY)
+      // Nothing is in its place that could be served: the last view goes on.
+      if (found === null) throw new StoreUnavailableError(REMOVED)
+      return found
     }
   }
 }
 
-/** Follows the sequence: each write changes it when it begins and, which counts, when it is made. */
-async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: number, callback: () => void, signal: AbortSignal): Promise<'unsupported' | 'ended'> {
+/** Follows the sequence: each write changes it when it begins and, which counts, when it is made. Calls back when it is open too: what came before may have been missed. */
+async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: number, longestMs: number, callback: () => void, signal: AbortSignal): Promise<'unsupported' | 'ended'> {
   const stream = sequence.watch([], { ...MAJORITY, maxAwaitTimeMS })
   const end = (): void => { stream.close().catch(() => {}) }
   signal.addEventListener('abort', end)
+  let open = false
   try {
     while (!signal.aborted) {
       const asked = performance.now()
-      const change = await stream.tryNext() as { readonly updateDescription?: { readonly removedFields?: readonly string[] } } | null
+      const change = await inTime(stream.tryNext(), longestMs) as { readonly updateDescription?: { readonly removedFields?: readonly string[] } } | null
+      if (!open) callback()
+      open = true
       if (change === null) await pause(Math.max(0, asked + LEAST_WAIT_MS - performance.now()), signal)
       else if (change.updateDescription?.removedFields?.length !== 0) callback()
     }
@@ -90,6 +98,17 @@ async function followSequence ({ sequence }: MongoCollections, maxAwaitTimeMS: n
   } finally {
     signal.removeEventListener('abort', end)
     end()
+  }
+}
+
+/** Rejects where it takes longer: the driver may have lost it (`mongodb-heartbeats.ts`). */
+async function inTime<T> (answer: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new StoreUnavailableError('the changes of MongoDB can not be followed')) }, ms).unref() })
+  try {
+    return await Promise.race([answer, late])
+  } finally {
+    clearTimeout(timer)
   }
 }
 

@@ -39,6 +39,11 @@ export function isBroken (error: unknown): boolean {
   return NETWORK.has(name as string) || isOfSocket(name, code)
 }
 
+/** Whether there was no server to ask: the driver waited for one, and knows. */
+export function isAway (error: unknown): boolean {
+  return (error as Failure | null)?.name === 'MongoServerSelectionError'
+}
+
 /** Whether there is no such collection yet. */
 export function isMissing (error: unknown): boolean {
   return (error as Failure | null)?.code === 26

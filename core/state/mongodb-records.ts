@@ -1,23 +1,23 @@
 import type { CollectedDocument, DocumentEngine } from './document-engine.js'
 import type { ChangeSignal } from './mongodb-changes.js'
-import { MAJORITY, type Filter, type MongoConnection } from './mongodb-connection.js'
+import { MAJORITY, PATIENTLY, type Filter, type MongoConnection } from './mongodb-connection.js'
 import { fromRecordDocument, keyOf, orderOf, queryOf, toRecordDocument, uniqueKeyOf, type RecordDocument } from './mongodb-documents.js'
 import { duplicatesOf, isBroken, isDuplicate } from './mongodb-errors.js'
 import type { ChangeSequence } from './mongodb-sequence.js'
 import type { CollectionName } from './records.js'
+import { StoreUnavailableError } from './store-errors.js'
 
 const REMOVED_AT_ONCE = 250
-// What one document may take, a batch may take so many times.
-const MANY_TIMES = 10
+// How often a piece of a collection is asked for, each time half as much, before the reading fails: the next one would begin anew.
+const PIECE_TRIES = 4
 
 /** The part of an engine that keeps records and finds them. */
-export function createRecords ({ collections: { records }, bounded, timeoutMs, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'insertAll' | 'removeAll'> {
-  const maxTimeMS = timeoutMs
+export function createRecords ({ collections: { records }, bounded, maxTimeMS, reportsFrom }: MongoConnection, sequence: ChangeSequence, changes: ChangeSignal): Pick<DocumentEngine, 'insert' | 'get' | 'find' | 'count' | 'replace' | 'insertAll' | 'removeAll'> {
   const write = <T>(act: (seq: number, inTime: () => void) => Promise<T>, count = 1): Promise<T> => bounded(async (inTime) => {
     const written = await sequence.write((seq) => act(seq, inTime), async (from, to) => { await records.updateOne({ seq: from }, { $set: { seq: to } }) }, count)
     changes.changed()
     return written
-  }, count === 1 ? timeoutMs : MANY_TIMES * timeoutMs)
+  })
   const seqOf = async (key: string): Promise<number | null> => (await records.findOne({ _id: key }, { projection: { seq: 1 }, maxTimeMS }))?.seq ?? null
   const takenOf = async (collection: CollectionName, key: string, unique: readonly string[]): Promise<string | null> => {
     const wanted = unique.map((entry) => uniqueKeyOf(collection, entry))
@@ -117,12 +117,20 @@ async function twice<T> (inTime: () => void, act: () => Promise<T>): Promise<T> 
 }
 
 /** The part of an engine by which its records and their changes are followed. */
-export function createFeed ({ collections: { records }, bounded, timeoutMs }: MongoConnection, sequence: ChangeSequence): Pick<DocumentEngine, 'readAll' | 'latestSeq' | 'changesSince'> {
+export function createFeed ({ collections: { records }, bounded }: MongoConnection, sequence: ChangeSequence): Pick<DocumentEngine, 'readAll' | 'latestSeq' | 'changesSince'> {
+  const piece = async (collection: CollectionName, behind: string, limit: number, tries = 1): Promise<RecordDocument[]> => {
+    try {
+      // '0' is what follows '/'.
+      return await bounded(() => records.find({ _id: { $gt: behind, $lt: `${collection}0` }, removed: false }, { ...MAJORITY, sort: { _id: 1 }, limit, batchSize: limit }).toArray(), PATIENTLY)
+    } catch (error) {
+      if (!(error instanceof StoreUnavailableError) || tries === PIECE_TRIES) throw error
+      return await piece(collection, behind, Math.ceil(limit / 2), tries + 1)
+    }
+  }
   return {
     async * readAll (collection, batch) {
-      // '0' is what follows '/'.
       for (let last = `${collection}/`; ;) {
-        const found = await bounded(() => records.find({ _id: { $gt: last, $lt: `${collection}0` }, removed: false }, { ...MAJORITY, sort: { _id: 1 }, limit: batch, batchSize: batch }).toArray(), 10 * timeoutMs)
+        const found = await piece(collection, last, batch)
         const end = found.at(-1)
         if (end === undefined) return
         last = end._id
@@ -130,13 +138,18 @@ export function createFeed ({ collections: { records }, bounded, timeoutMs }: Mo
       }
     },
     // Not the number itself: that of a write that failed is nobody's, and who follows the changes would wait for it.
-    latestSeq: () => bounded(async () => {
-      const newest = await records.findOne({ seq: { $lte: await sequence.settled() } }, { ...MAJORITY, sort: { seq: -1 }, projection: { seq: 1 } })
+    latestSeq: () => bounded(async (inTime) => {
+      const settled = await sequence.settled()
+      inTime()
+      const newest = await records.findOne({ seq: { $lte: settled } }, { ...MAJORITY, sort: { seq: -1 }, projection: { seq: 1 } })
       return newest?.seq ?? 0
-    }),
-    changesSince: (seq, limit) => bounded(async () => {
-      const found = await records.find({ seq: { $gt: seq, $lte: await sequence.settled() } }, { ...MAJORITY, sort: { seq: 1 }, limit, batchSize: limit }).toArray()
+    }, PATIENTLY),
+    changesSince: (seq, limit) => bounded(async (inTime) => {
+      const settled = await sequence.settled()
+      inTime()
+      if (settled <= seq) return []
+      const found = await records.find({ seq: { $gt: seq, $lte: settled } }, { ...MAJORITY, sort: { seq: 1 }, limit, batchSize: limit }).toArray()
       return found.map(fromRecordDocument)
-    })
+    }, PATIENTLY)
   }
 }

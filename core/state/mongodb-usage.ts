@@ -6,7 +6,7 @@ import type { TenantUsageDay } from './store.js'
 const DAYS_REMOVED_AT_ONCE = 1_000
 
 /** The counts of use in MongoDB: a document for each key and day. */
-export function mongoUsage ({ collections: { usage: days }, bounded, timeoutMs, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays' | 'lastUses' | 'removeUsage'> {
+export function mongoUsage ({ collections: { usage: days }, bounded, maxTimeMS, reportsFrom }: MongoConnection): Pick<DocumentEngine, 'addUsage' | 'usageDays' | 'lastUses' | 'removeUsage'> {
   const add = async (counts: readonly TenantUsageDay[], inTime: () => void): Promise<void> => {
     try {
       await days.bulkWrite(counts.map(({ customer_id, project_id, credential_id, day, requests, errors, last_used_at }) => ({
@@ -32,20 +32,20 @@ export function mongoUsage ({ collections: { usage: days }, bounded, timeoutMs, 
         day: { $gte: fromDay, $lte: toDay },
         ...(credentialId === undefined ? {} : { credential_id: { $eq: credentialId } }),
         ...(projectId === undefined ? {} : { project_id: { $eq: projectId } })
-      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS: timeoutMs, readPreference: reportsFrom }).toArray()
+      }, { sort: { day: 1, project_id: 1, credential_id: 1 }, maxTimeMS, readPreference: reportsFrom }).toArray()
       return found.map(({ project_id, credential_id, day, requests, errors, last_used_at }) => ({ project_id, credential_id, day, requests, errors, ...last_used_at === undefined ? {} : { last_used_at } }))
     }),
     lastUses: (customerId, credentialIds) => bounded(async () => {
       if (credentialIds.length === 0) return []
       const found = await days.aggregate<{ _id: string, used: string | null }>([
         { $match: { customer_id: { $eq: customerId }, credential_id: { $in: [...credentialIds] } } }, { $group: { _id: '$credential_id', used: { $max: '$last_used_at' } } }
-      ], { maxTimeMS: timeoutMs, readPreference: reportsFrom }).toArray()
+      ], { maxTimeMS, readPreference: reportsFrom }).toArray()
       return found.flatMap(({ _id: id, used }): [string, string][] => used === null ? [] : [[id, used]])
     }),
     async removeUsage (customerId) {
       for (;;) {
         const removed = await bounded(async () => {
-          const some = await days.find({ customer_id: { $eq: customerId } }, { limit: DAYS_REMOVED_AT_ONCE, projection: { _id: 1 }, maxTimeMS: timeoutMs }).toArray()
+          const some = await days.find({ customer_id: { $eq: customerId } }, { limit: DAYS_REMOVED_AT_ONCE, projection: { _id: 1 }, maxTimeMS }).toArray()
           if (some.length > 0) await days.deleteMany({ _id: { $in: some.map(({ _id }) => _id) } })
           return some.length
         })

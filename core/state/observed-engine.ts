@@ -83,6 +83,7 @@ export function observeEngine (engine: DocumentEngine, observer: EngineObserver,
     ...(scrub === undefined ? {} : { scrub: () => timed('scrub', null, nothing, () => scrub.call(engine)) }),
     ping: () => timed('ping', null, nothing, () => engine.ping()),
     ...(engine.pool === undefined ? {} : { pool: engine.pool }),
+    ...(engine.openings === undefined ? {} : { openings: engine.openings }),
     close: () => engine.close()
   }
 }

@@ -4,31 +4,36 @@ import { writeInTurn } from './write-in-turn.js'
 
 /** How long after a failed try the next call tries again. */
 const RETRY_MS = 1_000
+/** How long who does not follow the store waits for it to be opened. */
+const PATIENCE_MS = 800
 
 /**
- * An engine that need not be there yet: calls open it, and reject with StoreUnavailableError while that fails. Whoever made it closes it, which
- * closes what was opened. `opened` is told once, when it is there.
+ * An engine that need not be there yet: calls open it, and reject with StoreUnavailableError while that fails. Where an error says so (`reopen`) it is opened
+ * anew (`again`). Whoever made it closes it, which closes what was opened. `opened` is told each time when it is there.
  */
-export function createReopeningEngine (name: DocumentEngine['name'], open: () => Promise<DocumentEngine>, opened: () => void, now: () => number = Date.now): DocumentEngine {
+export function createReopeningEngine (name: DocumentEngine['name'], open: (again: boolean) => Promise<DocumentEngine>, opened: () => void, now: () => number = Date.now): DocumentEngine {
   let engine: DocumentEngine | null = null
   let opening: Promise<DocumentEngine> | null = null
   let failedAt = -Infinity
   let failure: unknown = null
   let closed = false
+  let openings = 0
   /** Who listens before there is anything to hear. */
   const waiting = new Map<() => void, (() => void) | null>()
 
   const tryOpen = async (): Promise<DocumentEngine> => {
     try {
-      const made = await open()
+      const fresh = await open(openings > 0)
       if (closed) {
-        await made.close()
+        await fresh.close()
         throw new StoreUnavailableError('the store is closed')
       }
-      engine = made
-      for (const callback of waiting.keys()) waiting.set(callback, made.onChange(callback))
+      engine = fresh
+      openings++
+      for (const callback of waiting.keys()) waiting.set(callback, fresh.onChange(callback))
       opened()
-      return made
+      if (openings > 1) for (const callback of waiting.keys()) callback()
+      return fresh
     } catch (error) {
       failedAt = now()
       failure = error
@@ -46,24 +51,59 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
     return await opening
   }
 
-  const writeAll = async (writes: readonly Write[]): Promise<(Refusal | null)[]> => {
-    const opened = await ready()
-    return await (opened.writeAll?.(writes) ?? writeInTurn(opened, writes))
+  const soon = async (): Promise<DocumentEngine> => {
+    if (engine !== null) return engine
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_, reject) => { timer = setTimeout(() => { reject(new StoreUnavailableError('the store is being opened')) }, PATIENCE_MS) })
+    const answer = ready()
+    answer.catch(() => {})
+    try {
+      return await Promise.race([answer, late])
+    } finally {
+      clearTimeout(timer)
+    }
   }
+
+  /** Lets go of an engine whose store is another by now. The next call opens what is there. */
+  const letGo = (of: DocumentEngine): void => {
+    if (engine !== of) return
+    engine = null
+    for (const [callback, end] of waiting) {
+      end?.()
+      waiting.set(callback, null)
+    }
+    // Not before it has ended: what it has open lies beside what is opened next.
+    opening = of.close().catch(() => {}).then(tryOpen)
+    opening.catch(() => {})
+  }
+
+  const made = async <T>(there: DocumentEngine, act: (engine: DocumentEngine) => Promise<T>): Promise<T> => {
+    try {
+      return await act(there)
+    } catch (error) {
+      if (error instanceof StoreUnavailableError && error.reopen) letGo(there)
+      throw error
+    }
+  }
+  const call = async <T>(act: (engine: DocumentEngine) => Promise<T>): Promise<T> => await made(await soon(), act)
+  /** Of what follows the store. */
+  const follow = async <T>(act: (engine: DocumentEngine) => Promise<T>): Promise<T> => await made(await ready(), act)
+
+  const writeAll = (writes: readonly Write[]): Promise<(Refusal | null)[]> => call((there) => there.writeAll?.(writes) ?? writeInTurn(there, writes))
 
   return {
     name,
-    insert: async (...args) => await (await ready()).insert(...args),
-    get: async (...args) => await (await ready()).get(...args),
-    find: async (...args) => await (await ready()).find(...args),
-    count: async (...args) => await (await ready()).count(...args),
-    replace: async (...args) => await (await ready()).replace(...args),
-    insertAll: async (...args) => await (await ready()).insertAll(...args),
-    removeAll: async (...args) => await (await ready()).removeAll(...args),
+    insert: (...args) => call((there) => there.insert(...args)),
+    get: (...args) => call((there) => there.get(...args)),
+    find: (...args) => call((there) => there.find(...args)),
+    count: (...args) => call((there) => there.count(...args)),
+    replace: (...args) => call((there) => there.replace(...args)),
+    insertAll: (...args) => call((there) => there.insertAll(...args)),
+    removeAll: (...args) => call((there) => there.removeAll(...args)),
     ...(name === 'embedded' ? { writeAll } : {}),
     async * readAll (...args) { yield * (await ready()).readAll(...args) },
-    latestSeq: async () => await (await ready()).latestSeq(),
-    changesSince: async (...args) => await (await ready()).changesSince(...args),
+    latestSeq: () => follow((there) => there.latestSeq()),
+    changesSince: (...args) => follow((there) => there.changesSince(...args)),
     onChange (callback) {
       waiting.set(callback, engine === null ? null : engine.onChange(callback))
       return () => {
@@ -71,17 +111,18 @@ export function createReopeningEngine (name: DocumentEngine['name'], open: () =>
         waiting.delete(callback)
       }
     },
-    addUsage: async (...args) => { await (await ready()).addUsage(...args) },
-    usageDays: async (...args) => await (await ready()).usageDays(...args),
-    lastUses: async (...args) => await (await ready()).lastUses(...args),
-    removeUsage: async (...args) => { await (await ready()).removeUsage(...args) },
-    takeLease: async (...args) => await (await ready()).takeLease(...args),
-    releaseLease: async (...args) => { await (await ready()).releaseLease(...args) },
-    getMeta: async (...args) => await (await ready()).getMeta(...args),
-    setMeta: async (...args) => await (await ready()).setMeta(...args),
-    removeMeta: async (...args) => { await (await ready()).removeMeta(...args) },
-    ...(name === 'embedded' ? { scrub: async () => { await (await ready()).scrub?.() } } : {}),
-    ping: async () => { await (await ready()).ping() },
+    addUsage: (...args) => call((there) => there.addUsage(...args)),
+    usageDays: (...args) => call((there) => there.usageDays(...args)),
+    lastUses: (...args) => call((there) => there.lastUses(...args)),
+    removeUsage: (...args) => call((there) => there.removeUsage(...args)),
+    takeLease: (...args) => call((there) => there.takeLease(...args)),
+    releaseLease: (...args) => call((there) => there.releaseLease(...args)),
+    getMeta: (...args) => call((there) => there.getMeta(...args)),
+    setMeta: (...args) => call((there) => there.setMeta(...args)),
+    removeMeta: (...args) => call((there) => there.removeMeta(...args)),
+    ...(name === 'embedded' ? { scrub: () => call(async (there) => { await there.scrub?.() }) } : {}),
+    ping: () => follow((there) => there.ping()),
+    openings: () => openings,
     ...(name === 'mongodb' ? { pool: () => engine?.pool?.() ?? { open: 0, used: 0 } } : {}),
     async close () {
       closed = true

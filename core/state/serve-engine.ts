@@ -11,7 +11,9 @@ export function serveEngine (port: MessagePort, opening: Promise<DocumentEngine>
   const readings = new Map<number, AsyncIterator<KeptDocument[]>>()
   let lastReading = 0
   let unwatch: (() => void) | null = null
-  const send = (message: FromEngine): void => { port.postMessage(message) }
+  let openings: () => number | undefined = () => undefined
+  opening.then((engine) => { openings = () => engine.openings?.() }, () => {})
+  const send = (message: FromEngine): void => { port.postMessage({ ...message, openings: openings() } satisfies FromEngine) }
 
   const watch = async (): Promise<void> => {
     try {
@@ -43,8 +45,8 @@ export function serveEngine (port: MessagePort, opening: Promise<DocumentEngine>
       send({ kind: 'value', id: call.id, value: await perform(await opening, call) })
     } catch (thrown) {
       const { name, message, stack } = asError(thrown)
-      const { version, known } = thrown as Partial<EngineError>
-      send({ kind: 'error', id: call.id, error: { name, message, stack, version, known } })
+      const { version, known, reopen } = thrown as Partial<EngineError>
+      send({ kind: 'error', id: call.id, error: { name, message, stack, version, known, reopen } })
     }
     if (call.kind === 'close') port.close()
   }

@@ -1,7 +1,8 @@
-import { closeSync, mkdirSync, openSync, statSync } from 'node:fs'
+import { closeSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { DatabaseSync } from '@photostructure/sqlite'
+import { watchSqliteFiles, type SqliteFiles } from './sqlite-files.js'
 import { StoreUnavailableError } from './store-errors.js'
 
 type Database = InstanceType<typeof DatabaseSync>
@@ -16,14 +17,17 @@ export interface SqliteConnection {
   row<T> (sql: string, ...values: SqlValue[]): T | undefined
   /** Gives how many rows were changed. */
   run (sql: string, ...values: SqlValue[]): number
-  /** Runs `act` now, and again while another connection is in the way; rejects with StoreUnavailableError when that takes too long, or the file can not be used. */
+  /**
+   * Runs `act` now, and again while another connection is in the way; rejects with StoreUnavailableError when that takes too long, or the file can not be used. Once
+   * it took too long nobody else waits until one was not in the way.
+   */
   read<T> (act: () => T): Promise<T>
   /** Like `read`, in a transaction that nobody else writes beside: all of it is on the disk when the promise resolves, or nothing. */
   write<T> (act: () => T): Promise<T>
   /** Writes the file anew, and empties the log of writes: what was replaced or removed is in neither any more. */
   rewrite (): Promise<void>
-  /** Whether the file is still the one that was opened. */
-  isThere (): boolean
+  /** Resolves when something could be written. Where the last write failed it writes, for there is no other way to know. */
+  probe (write: () => void): Promise<void>
   close (): void
 }
 
@@ -32,6 +36,8 @@ const OLDEST = [3, 51, 3] as const
 // SQLite waits with the thread, and all its traffic, stopped: so it waits hardly at all, and the rest is waited for here.
 const BUSY_WAIT_MS = 10
 const BUSY = 5
+// How long other processes may take that are in the way when it is opened: one of them may make indexes.
+const OPEN_MS = 5_000
 /** SQLITE_PERM, BUSY, LOCKED, READONLY, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL, NOTADB: the file is the matter, not the statement. */
 const FILE_TROUBLE = new Set([3, BUSY, 6, 8, 10, 11, 13, 14, 15, 26])
 
@@ -57,18 +63,16 @@ export function openSqliteConnection ({ path, create, limitMs, functions, prepar
     if (create) mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
     // SQLite gives the files beside it (-wal, -shm) the mode of this one.
     closeSync(openSync(path, create ? 'a' : 'r+', 0o600))
-    const opened = statSync(path)
-    const database = new DatabaseSync(path, { timeout: limitMs })
-    const connection = createConnection(database, limitMs, () => {
-      const there = statSync(path, { throwIfNoEntry: false })
-      return there !== undefined && there.ino === opened.ino && there.dev === opened.dev
-    })
+    const database = new DatabaseSync(path, { timeout: Math.max(OPEN_MS, limitMs) })
+    let files: SqliteFiles | null = null
+    const connection = createConnection(database, limitMs, () => files)
     try {
       assertVersion(connection)
       for (const pragma of ['journal_mode = WAL', 'synchronous = FULL', 'journal_size_limit = 67108864', 'trusted_schema = OFF']) database.exec(`PRAGMA ${pragma}`)
       for (const [name, callback] of Object.entries(functions)) database.function(name, { deterministic: true, varargs: true }, (...values: unknown[]) => bound(callback(...values)))
       transact(database, () => { prepare(connection) })
       database.exec(`PRAGMA busy_timeout = ${BUSY_WAIT_MS}`)
+      files = watchSqliteFiles(path)
     } catch (error) {
       database.close()
       throw error
@@ -88,8 +92,10 @@ function assertVersion (connection: SqliteConnection): void {
   }
 }
 
-function createConnection (database: Database, limitMs: number, isThere: () => boolean): SqliteConnection {
+function createConnection (database: Database, limitMs: number, files: () => SqliteFiles | null): SqliteConnection {
   const statements = new Map<string, Statement>()
+  let blocked = false
+  let failed = false
   const statement = (sql: string): Statement => {
     const known = statements.get(sql)
     if (known !== undefined) return known
@@ -98,15 +104,31 @@ function createConnection (database: Database, limitMs: number, isThere: () => b
     return prepared
   }
   const attempt = async <T>(act: () => T): Promise<T> => {
-    const deadline = performance.now() + limitMs
+    const deadline = performance.now() + (blocked ? 0 : limitMs)
     for (;;) {
       if (!database.isOpen) throw new StoreUnavailableError('the store is closed')
       try {
+        assertThere(database, files())
         return act()
       } catch (error) {
-        if (resultCode(error) !== BUSY || performance.now() >= deadline) throw unavailable(error, 'the store') ?? error
+        const busy = resultCode(error) === BUSY
+        if (!busy || performance.now() >= deadline) {
+          blocked ||= busy
+          throw unavailable(error, 'the store') ?? error
+        }
       }
       await sleep(2 + Math.random() * 18)
+    }
+  }
+  const write = async <T>(act: () => T): Promise<T> => {
+    try {
+      const result = await attempt(() => transact(database, act))
+      blocked = false
+      failed = false
+      return result
+    } catch (error) {
+      failed ||= error instanceof StoreUnavailableError
+      throw error
     }
   }
   return {
@@ -114,25 +136,33 @@ function createConnection (database: Database, limitMs: number, isThere: () => b
     row: <T>(sql: string, ...values: SqlValue[]) => statement(sql).get(...values.map(bound)) as T | undefined,
     run: (sql, ...values) => statement(sql).run(...values.map(bound)).changes,
     read: attempt,
-    write: (act) => attempt(() => {
-      // What is written to a file that was removed is acknowledged, and gone.
-      if (!isThere()) throw new StoreUnavailableError('the file of the store is gone, or another is in its place')
-      return transact(database, act)
-    }),
+    write,
     rewrite: () => attempt(() => {
       database.exec('VACUUM')
       // Another connection that reads just now keeps its part of the log: it goes with the next checkpoint.
       database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
     }),
-    isThere,
+    // Without a change nothing waits for the disk.
+    probe: (act) => write(() => { if (failed) act() }),
     close () {
       if (!database.isOpen) return
       // The statements, and with them the file, are let go only when their memory is: all that is in -wal goes into the one file before.
-      database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
+      if (files()?.look() !== 'moved') database.exec('PRAGMA wal_checkpoint(TRUNCATE)')
       statements.clear()
       database.close()
     }
   }
+}
+
+/** Throws StoreUnavailableError where the files are not those that were opened: what is written to a file that was removed is acknowledged, and gone. */
+function assertThere (database: Database, files: SqliteFiles | null): void {
+  const found = files?.look() ?? 'there'
+  if (found === 'there') return
+  if (found === 'gone') throw new StoreUnavailableError('the file of the store is gone')
+  if (found === 'moved') throw new StoreUnavailableError('another file is in the place of the store', { reopen: true })
+  // The log beside it was removed, and only who has it open can still read that. Behind this all of it is in the database itself.
+  const { busy } = database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').get() as { readonly busy: number }
+  throw new StoreUnavailableError('the log beside the file of the store was removed', { reopen: busy === 0 })
 }
 
 function transact<T> (database: Database, act: () => T): T {

@@ -27,9 +27,13 @@ export class StaleRevisionError extends Error {
 
 /** The store does not answer. */
 export class StoreUnavailableError extends Error {
-  constructor (message: string, options?: { cause?: unknown }) {
-    super(message, options)
+  /** It has to be opened anew: another store is in the place of the one that was opened, or what leads to it is broken. */
+  readonly reopen: boolean
+
+  constructor (message: string, { cause, reopen = false }: { cause?: unknown, reopen?: boolean } = {}) {
+    super(message, cause === undefined ? undefined : { cause })
     this.name = 'StoreUnavailableError'
+    this.reopen = reopen
   }
 }
 

@@ -161,7 +161,10 @@ export interface SystemStore {
   /** Leaves nothing of what was replaced or removed in the files of the store, where it has files of its own: others read and write meanwhile, and may wait. */
   scrub (): Promise<void>
   /** Whether the engine answers; rejects with StoreUnavailableError when it does not. */
+  /** Whether the engine answers, and can be written to as far as that is known; rejects with StoreUnavailableError when not. */
   ping (): Promise<void>
+  /** How often it was opened: when that has grown, it may be another store, with a history of its own. */
+  openings (): number
 }
 
 /** What an entry of the audit trail is made of: the trail adds its place in the chain. */

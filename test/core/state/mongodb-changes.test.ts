@@ -43,11 +43,12 @@ test('change signal: listens to the stream while somebody listens to it, and tel
   stopThird()
 })
 
-test('change signal: a stream that broke is opened anew, and listeners are told, since something may have been missed', async (t) => {
+test('change signal: a stream that broke is opened anew, and listeners are told once it is, since something may have been missed', async (t) => {
   let streams = 0
   const changes = createChangeSignal({
-    async stream (_callback, signal) {
+    async stream (callback, signal) {
       if (++streams === 1) throw new Error('broken')
+      callback()
       await aborted(signal)
       return 'ended'
     },

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, renameSync, statSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, openSync, readdirSync, renameSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { test } from 'tap'
 import type { Find } from '../../../core/state/document-engine.js'
@@ -75,6 +75,65 @@ test('embedded store: a process that keeps the lock is waited for without stoppi
   clearInterval(clock)
   t.match(await store.consumers.replace('acme', kept), { rev: 2 })
   await close()
+})
+
+test('embedded store: once the lock was waited for in vain nobody waits for it, until it is free', async (t) => {
+  const path = tempDir(t)
+  const { store, system, close } = openDocumentStore(await openSqliteEngine({ path, limitMs: 400 }))
+  await store.consumers.insert('acme', consumer('c1'))
+  await holdLock(join(path, 'store.db'), async () => {
+    await t.rejects(system.ping(), { name: 'StoreUnavailableError', message: /locked/ }, 'what can not be written to is not there')
+    const started = performance.now()
+    for (let n = 0; n < 10; n++) await t.rejects(store.consumers.insert('acme', consumer(`x${n}`)), { name: 'StoreUnavailableError' })
+    const took = performance.now() - started
+    t.ok(took < 2_000, `ten writes, one behind the other, are refused within ${took.toFixed(0)} ms`)
+  })
+  await system.ping()
+  await store.consumers.insert('acme', consumer('c2'))
+  await close()
+})
+
+test('embedded store: of what was acknowledged nothing is lost where somebody removes the log beside the file, and it has to be opened anew', async (t) => {
+  for (const ends of [['-wal'], ['-wal', '-shm']]) {
+    const path = tempDir(t)
+    const first = openDocumentStore(await openSqliteEngine({ path }))
+    const beside = openDocumentStore(await openSqliteEngine({ path }))
+    for (let n = 0; n < 20; n++) await first.store.consumers.insert('acme', consumer(`c${n}`))
+    for (const end of ends) rmSync(join(path, `store.db${end}`))
+    await t.rejects(first.store.consumers.insert('acme', consumer('c20')), { name: 'StoreUnavailableError', message: /log beside the file of the store was removed/, reopen: true })
+    await first.close()
+    const again = openDocumentStore(await openSqliteEngine({ path, create: false }))
+    t.equal(await again.store.consumers.count('acme'), 20)
+    await again.store.consumers.insert('acme', consumer('c20'))
+    await t.rejects(beside.store.consumers.count('acme'), { name: 'StoreUnavailableError', reopen: true }, 'who has the old one open does not read on in it')
+    await beside.close()
+    t.equal(await again.store.consumers.count('acme'), 21)
+    await again.close()
+    const last = openDocumentStore(await openSqliteEngine({ path, create: false }))
+    t.equal(await last.store.consumers.count('acme'), 21)
+    await last.close()
+  }
+})
+
+test('embedded store: another file in its place has to be opened anew, and letting go of the one before leaves that and its log alone', async (t) => {
+  const [path, elsewhere] = [tempDir(t), tempDir(t)]
+  const first = openDocumentStore(await openSqliteEngine({ path }))
+  await first.store.consumers.insert('acme', consumer('c1'))
+  const other = openDocumentStore(await openSqliteEngine({ path: elsewhere }))
+  await other.store.consumers.insert('acme', consumer('other'))
+  await other.close()
+  for (const end of ['', '-wal', '-shm']) renameSync(join(path, `store.db${end}`), join(path, `before.db${end}`))
+  renameSync(join(elsewhere, 'store.db'), join(path, 'store.db'))
+  const second = openDocumentStore(await openSqliteEngine({ path, create: false }))
+  await second.store.consumers.insert('acme', consumer('c2'))
+  await t.rejects(first.store.consumers.get('acme', 'c1'), { name: 'StoreUnavailableError', message: /another file/, reopen: true })
+  await first.close()
+  await second.store.consumers.insert('acme', consumer('c3'))
+  t.same((await second.store.consumers.list('acme', { limit: 10 })).map(({ consumer_id: id }) => id), ['c2', 'c3', 'other'])
+  await second.close()
+  const again = openDocumentStore(await openSqliteEngine({ path, create: false }))
+  t.equal(await again.store.consumers.count('acme'), 3)
+  await again.close()
 })
 
 test('embedded store: what is asked often is found by an index, also where there are many records', async (t) => {

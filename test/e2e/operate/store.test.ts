@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { DatabaseSync } from '@photostructure/sqlite'
 import { test, type Test } from 'tap'
 import { openDocumentStore } from '../../../core/state/document-store.js'
 import { createApiKey } from '../../../core/state/api-key.js'
@@ -7,8 +8,10 @@ import type { OpenStore } from '../../../core/state/store.js'
 import { sealConfig } from '../../../core/state/sealed-config.js'
 import type { Credential, Project } from '../../../core/state/records.js'
 import { openSqliteEngine } from '../../../core/state/sqlite-engine.js'
+import { measureHeldUp } from '../../fixtures/held-up.js'
 import { sendRaw } from '../../fixtures/raw-client.js'
 import { startSluice, type SluiceProcess } from '../../fixtures/sluice-process.js'
+import { holdLock } from '../../fixtures/sqlite-lock.js'
 import { createUpstream } from '../../fixtures/upstream.js'
 
 const TOKEN = 'a-token-of-some-length'
@@ -35,6 +38,8 @@ interface Site {
   /** Asks until the answer is as wished; resolves to how long after the call the first of them was asked, in milliseconds. */
   until (host: string, holds: (answer: { status: number, body: string }) => boolean, headers?: string): Promise<number>
   admin (path: string): Promise<{ status: number, json: Record<string, unknown> }>
+  /** Changes the label of a project over the admin API. */
+  change (projectId: string, label: string): Promise<{ status: number, ms: number }>
 }
 
 async function startSite (t: Test, workers: number): Promise<Site> {
@@ -76,6 +81,13 @@ async function startSite (t: Test, workers: number): Promise<Site> {
     async admin (path) {
       const answer = await fetch(`http://127.0.0.1:${adminPort}${path}`, { headers: { authorization: `Bearer ${TOKEN}` } })
       return { status: answer.status, json: await answer.json() as Record<string, unknown> }
+    },
+    async change (projectId, label) {
+      const from = performance.now()
+      const { status } = await fetch(`http://127.0.0.1:${adminPort}/admin/projects/${projectId}`, {
+        method: 'PATCH', headers: { authorization: `Bearer ${TOKEN}`, 'content-type': 'application/json' }, body: JSON.stringify({ api_version: label })
+      })
+      return { status, ms: performance.now() - from }
     }
   }
 }
@@ -148,6 +160,56 @@ test('store: a gateway whose store is gone serves on, says that it is degraded, 
   await (async () => { while ((await site.admin('/readyz')).json['status'] !== 'ready') await new Promise((resolve) => { setTimeout(resolve, 100) }) })()
   await site.addProject('new', {}, { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'new' } }] }] })
   await site.until('new.gate.example', ({ body }) => body === 'new')
+})
+
+test('store: while another process holds the lock of the store changes are refused within a second, however many wait, and requests are served', async (t) => {
+  const site = await startSite(t, 1)
+  await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+  await site.addProject('shop', {}, { routes: [{ match: { path: '/*' }, plugins: [{ respond: { body: 'from the store' } }] }] })
+  await site.until('shop.gate.example', ({ status }) => status === 200)
+  t.equal((await site.change('shop', 'before')).status, 200)
+  await holdLock(`${site.directory}/data/store.db`, async () => {
+    const heldUp = measureHeldUp()
+    for (let round = 0; round < 2; round++) {
+      for (const { status, ms } of await Promise.all(Array.from({ length: 4 }, () => site.change('shop', 'nobody sees it')))) {
+        t.equal(status, 503)
+        t.ok(ms < 1_000 + 4 * heldUp.ms, `503 after ${ms.toFixed(0)} ms (held up for ${heldUp.ms.toFixed(0)} ms)`)
+      }
+    }
+    heldUp.end()
+    t.equal((await site.ask('shop.gate.example')).body, 'from the store')
+    while ((await site.admin('/readyz')).json['status'] !== 'degraded') await new Promise((resolve) => { setTimeout(resolve, 20) })
+  })
+  const freeAt = performance.now()
+  while ((await site.change('shop', 'after')).status !== 200) await new Promise((resolve) => { setTimeout(resolve, 20) })
+  while ((await site.admin('/readyz')).json['status'] !== 'ready') await new Promise((resolve) => { setTimeout(resolve, 20) })
+  t.ok(performance.now() - freeAt < 10_000)
+})
+
+test('store: an older copy that takes the place of the store is served without a restart, by every worker', async (t) => {
+  const site = await startSite(t, 2)
+  const { directory } = site
+  const respond = (body: string): Record<string, unknown> => ({ routes: [{ match: { path: '/*' }, plugins: [{ respond: { body } }] }] })
+  const { ring } = loadKeyRing({ text: undefined, file: `${directory}/data/keys.json`, make: false })
+  await site.store.store.accounts.insert('acme', { name: 'Acme', email: null, status: 'active' })
+  const project = await site.addProject('shop', {}, respond('older'))
+  await site.until('shop.gate.example', ({ body }) => body === 'older')
+  const copy = new DatabaseSync(`${directory}/data/store.db`)
+  copy.exec(`VACUUM INTO '${directory}/older.db'`)
+  copy.close()
+  await site.store.store.projects.replace('acme', { ...project, config: sealConfig(ring, 'acme', respond('newer')) })
+  await site.addProject('new', {}, respond('new'))
+  await site.until('shop.gate.example', ({ body }) => body === 'newer')
+  await site.until('new.gate.example', ({ body }) => body === 'new')
+  await site.store.close()
+  const from = performance.now()
+  for (const end of ['', '-wal', '-shm']) renameSync(`${directory}/data/store.db${end}`, `${directory}/before.db${end}`)
+  t.equal((await site.ask('shop.gate.example')).body, 'newer', 'while there is none')
+  renameSync(`${directory}/older.db`, `${directory}/data/store.db`)
+  await site.until('shop.gate.example', ({ body }) => body === 'older')
+  await site.until('new.gate.example', ({ status }) => status === 404)
+  t.ok(performance.now() - from < 20_000)
+  while ((await site.change('shop', 'after')).status !== 200) await new Promise((resolve) => { setTimeout(resolve, 20) })
 })
 
 test('store: a node whose store is gone at the start serves its last view, which is sealed, until the store is back', async (t) => {
