@@ -245,7 +245,8 @@ export class UpstreamConnection implements Exchange, AnswerEvents, SocketReader 
   private over (): void {
     this.owner.gone(this)
     if (this.handler === null) return
-    if (this.parser.holds && this.error === null) this.overLater ??= 'close'
+    // Behind an end in order, somebody may still be to take the rest again before it is told.
+    if ((this.parser.holds || this.overLater === 'end') && this.error === null) this.overLater ??= 'close'
     else this.fail(this.error ?? new UpstreamFault({ kind: 'lost', reason: 'connection_lost', message: 'the upstream closed the connection' }))
   }
 }

@@ -200,19 +200,48 @@ test('connection pool: a body that nobody takes yet waits, with the end of the c
   t.ok(sockets.length === 1)
 })
 
-test('connection pool: a TLS connection whose answer ended while it was to read no more is read for the next one', { skip: service('openssl').skip }, async (t) => {
+/** A pool of one connection in front of a TLS server that calls `answer` for each request. */
+async function startTlsBed (t: Test, answer: (socket: Socket) => void): Promise<ConnectionPool> {
   const authority = createAuthority(t.testdir())
   const { cert, key } = authority.issue('server', ['127.0.0.1'])
-  // Several records in one piece, which are decrypted in one go.
   const server = createTlsServer({ cert, key }, (socket) => {
     socket.on('error', () => {})
-    socket.on('data', () => { socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 48000\r\n\r\n${'x'.repeat(48_000)}`) })
+    socket.on('data', () => { answer(socket) })
   })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
   const tls = { ca: authority.ca, cert: null, key: null, serverName: null, verify: true }
   const pool = new ConnectionPool(createConnector({ origin: `https://127.0.0.1:${(server.address() as AddressInfo).port}`, connectMs: 5_000, tls, guard: null }), 1)
   t.teardown(() => { pool.destroy(); server.close() })
+  return pool
+}
+
+test('connection pool: a body that ends with its TLS connection is whole, whenever it is taken', { skip: service('openssl').skip }, async (t) => {
+  const pool = await startTlsBed(t, (socket) => { socket.end(`HTTP/1.1 200 OK\r\n\r\n${'x'.repeat(1_000)}`) })
+  for (const atHead of [true, false]) {
+    let exchange: Exchange | null = null
+    let length = 0
+    let last = (): void => {}
+    const { answer } = ask(pool, 'GET', {
+      onConnect: (given) => { exchange = given },
+      onHead: () => {
+        if (atHead) setImmediate(() => { exchange?.resume() })
+        return !atHead
+      },
+      onData: (chunk) => { length += chunk.length; last(); return false }
+    })
+    await new Promise<void>((resolve) => { last = resolve })
+    // Nobody takes more until the connection is closed.
+    while (pool.stats.connected > 0 && !await Promise.race([answer.then(() => true), turn().then(() => false)]));
+    ;(exchange as Exchange | null)?.resume()
+    t.match(await answer, { error: null }, atHead ? 'the head was held up, too' : 'the body alone')
+    t.equal(length, 1_000)
+  }
+})
+
+test('connection pool: a TLS connection whose answer ended while it was to read no more is read for the next one', { skip: service('openssl').skip }, async (t) => {
+  // Several records in one piece, which are decrypted in one go.
+  const pool = await startTlsBed(t, (socket) => { socket.write(`HTTP/1.1 200 OK\r\nContent-Length: 48000\r\n\r\n${'x'.repeat(48_000)}`) })
   let length = 0
   let exchange: Exchange | null = null
   const slowly: Partial<AnswerHandler> = {
