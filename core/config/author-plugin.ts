@@ -12,7 +12,11 @@ export interface AuthorPlugin extends AuthorPluginBundle {
 export interface AuthorPluginOptions {
   /** Where bundles are kept: its parent has to exist, and nobody else may be able to enter it. Default: one in the temporary directory. */
   cacheDirectory?: string
+  /** How long the module itself may take (an `await` outside of functions). Default 10 000. */
+  timeoutMs?: number
 }
+
+const IMPORT_MS = 10_000
 
 /**
  * Loads an author's plugin from its TypeScript or JavaScript source. The same content is imported once per thread, and never unloaded: every other
@@ -20,18 +24,26 @@ export interface AuthorPluginOptions {
  */
 export async function loadAuthorPlugin (file: string, options: AuthorPluginOptions = {}): Promise<AuthorPlugin> {
   const bundled = await bundleAuthorPlugin(file, options.cacheDirectory ?? defaultPluginCache())
-  return { ...bundled, plugin: await importAuthorPlugin(bundled) }
+  return { ...bundled, plugin: await importAuthorPlugin(bundled, options.timeoutMs) }
 }
 
-/** Imports a bundle that another thread has made and checked. Throws AuthorPluginError. */
-export async function importAuthorPlugin (bundled: AuthorPluginBundle): Promise<Plugin> {
+/** Imports a bundle that another thread has made and checked. Throws AuthorPluginError, also where the module waits for something longer than `timeoutMs`. */
+export async function importAuthorPlugin (bundled: AuthorPluginBundle, timeoutMs: number = IMPORT_MS): Promise<Plugin> {
   const { file, files, bundle } = bundled
   let module: { default?: unknown }
+  // The timer holds the process, which else would end without a word where nothing but this is waited for.
+  let limit: NodeJS.Timeout | undefined
+  const late = new Promise<never>((_resolve, reject) => {
+    limit = setTimeout(() => { reject(new AuthorPluginError(`${file}: what its module waits for did not come within ${timeoutMs / 1_000} s`, { remedy: 'wait for it in create, or in a hook', files })) }, timeoutMs)
+  })
   try {
-    module = await import(moduleUrl(bundle)) as { default?: unknown }
+    module = await Promise.race([import(moduleUrl(bundle)) as Promise<{ default?: unknown }>, late])
   } catch (error) {
     failures.set(bundle, (failures.get(bundle) ?? 0) + 1)
+    if (error instanceof AuthorPluginError) throw error
     throw new AuthorPluginError(`${file}: it threw while it was loaded: ${describe(error, files)}`, { remedy: 'mend what it does outside of its hooks', files, cause: error })
+  } finally {
+    clearTimeout(limit)
   }
   const wrong = whatIsWrong(module.default)
   if (wrong !== null) throw new AuthorPluginError(`${file}: ${wrong}`, { remedy: 'write "export default definePlugin({ … })", with definePlugin from "sluice"', files })

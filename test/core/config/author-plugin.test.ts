@@ -210,3 +210,10 @@ test('private directory: one that somebody else could have prepared is refused',
   await t.resolves(ensurePrivateDirectory(foreign), 'one\'s own with mode 0700 is taken')
   await t.rejects(loadAuthorPlugin(path.join(base, 'file'), { cacheDirectory: lax }), { message: /open to other users/ })
 })
+
+test('author plugin: a module that waits for what never comes is refused in time, in a process that has nothing else to do too', async (t) => {
+  const { cacheDirectory, file } = folder(t, { 'mine.ts': 'await new Promise(() => {})\nexport default 1\n' })
+  const bundled = await loadAuthorPlugin(file, { cacheDirectory, timeoutMs: 50 }).then(() => null, (error: unknown) => error)
+  t.ok(bundled instanceof AuthorPluginError)
+  t.match(bundled, { message: `${file}: what its module waits for did not come within 0.05 s`, remedy: 'wait for it in create, or in a hook', files: [file] })
+})
