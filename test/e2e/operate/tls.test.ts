@@ -77,6 +77,17 @@ test('tls: the plain port sends clients to the other one', { skip }, async (t) =
   t.equal(nobody?.status, 400)
   t.match(JSON.parse(String(nobody?.body)), { error: { code: 'VALIDATION_ERROR', details: { reason: 'host' }, requestId: nobody?.header('x-request-id') } }, 'in the shape of every other error')
   t.match(answer?.header('x-request-id'), /^[0-9a-f-]{36}$/)
+  for (const [name, bytes, status, reason] of [
+    ['no request', 'nothing\r\n\r\n', 400, 'malformed_http'],
+    ['no Host', 'GET /a HTTP/1.1\r\n\r\n', 400, 'host'],
+    ['a target that is no path', 'GET //other.example HTTP/1.1\r\nHost: shop.example\r\n\r\n', 400, 'request_target'],
+    ['a head of 20 KB', `GET /a HTTP/1.1\r\nHost: shop.example\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'fields_too_large']
+  ] as const) {
+    const { responses: [refused], closed } = await sendRaw(redirect, bytes)
+    t.equal(refused?.status, status, name)
+    t.match(JSON.parse(String(refused?.body)), { error: { details: { reason }, requestId: refused?.header('x-request-id') } }, name)
+    t.ok(closed, name)
+  }
 })
 
 test('tls: 1.2 and newer are spoken, or 1.3 alone', { skip }, async (t) => {
