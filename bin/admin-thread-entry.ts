@@ -1,5 +1,5 @@
 /** The thread of the admin API in a gateway of one process (`admin-thread.ts`). */
-import { parentPort, workerData } from 'node:worker_threads'
+import { parentPort } from 'node:worker_threads'
 import { createLogger } from '../core/observe/logger.js'
 import { serveEngine } from '../core/state/serve-engine.js'
 import { openAdminSide, type AdminSide } from './admin-side.js'
@@ -11,25 +11,27 @@ import { logStrayFailures } from './stray-failures.js'
 if (parentPort === null) throw new Error('this file is the entry of a thread')
 process.setSourceMapsEnabled(true)
 const port = parentPort
-const { engine, logLevel, ...options } = workerData as AdminThreadData
-const log = createLogger({ level: logLevel })
-logStrayFailures(log)
+// Most of what takes time here, and it needs nothing of the configuration.
+const loading = import('./admin-port.js')
+let opening: Promise<AdminSide> | null = null
 let fleet: RemoteFleet | null = null
 
 function post (message: FromAdminThread): void { port.postMessage(message) }
 
-async function open (): Promise<AdminSide> {
+async function open ({ engine, logLevel, ...options }: AdminThreadData): Promise<AdminSide> {
+  const log = createLogger({ level: logLevel })
+  logStrayFailures(log)
   const side = await openAdminSide(options, log)
   if (side.store === null) throw new Error('the store is gone')
   serveEngine(engine, Promise.resolve(side.store.engine), { keep: true })
   post({ type: 'open' })
-  // While the serving thread reads its projects: most of what takes time here.
-  void import('./admin-port.js')
   return side
 }
 
-const opening = open()
-opening.catch(failed)
+function start (data: AdminThreadData): void {
+  opening = open(data)
+  opening.catch(failed)
+}
 
 function failed (error: unknown): void {
   post({ type: 'failed', message: explainStart(error) })
@@ -37,17 +39,20 @@ function failed (error: unknown): void {
 
 async function listen (state: Extract<ToAdminThread, { type: 'listen' }>['state']): Promise<void> {
   const side = await opening
+  if (side === null) throw new Error('it was not started')
+  await loading
   fleet = createRemoteFleet({ state, post, store: side.store?.metrics ?? null })
   post({ type: 'listening', url: await side.listen(fleet) as string })
 }
 
 async function close (): Promise<void> {
   fleet?.close()
-  await (await opening).close()
+  await (await opening)?.close()
 }
 
 port.on('message', (message: ToAdminThread) => {
-  if (message.type === 'listen') listen(message.state).catch(failed)
+  if (message.type === 'start') start(message.data)
+  else if (message.type === 'listen') listen(message.state).catch(failed)
   else if (message.type === 'close') void close().catch(() => {}).then(() => { process.exit(0) })
   else fleet?.receive(message)
 })

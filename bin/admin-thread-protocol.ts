@@ -24,6 +24,7 @@ export type FleetQuestion = 'ping' | 'reload' | 'describe' | 'status' | 'metrics
 
 /** From the serving thread. */
 export type ToAdminThread =
+  | { readonly type: 'start', readonly data: AdminThreadData }
   /** It serves: the admin port may be opened. */
   | { readonly type: 'listen', readonly state: FleetState }
   | { readonly type: 'state', readonly state: FleetState }

@@ -15,6 +15,8 @@ export interface AdminThreadOptions extends Omit<AdminSideOptions, 'admin' | 'ri
   readonly ring: KeyRing
   readonly log: GatewayLogger
   readonly logLevel: LogLevel
+  /** A thread that is being started already, for the first time that one is needed. */
+  readonly prepared?: Worker | null
   /** The module that the thread runs; tests have one of their own. */
   readonly workerUrl?: URL
 }
@@ -26,13 +28,21 @@ const YOUNG_GENERATION_MB = 8
 const FIRST_BACKOFF_MS = 100
 const LONGEST_BACKOFF_MS = 30_000
 
+const ENTRY = new URL('./admin-thread-entry.js', import.meta.url)
+
+/** Begins to start the thread: it loads its code, and waits to be told what to do. Whoever does not need it in the end terminates it. */
+export function prepareAdminThread (workerUrl = ENTRY): Worker {
+  return new Worker(workerUrl, { name: 'sluice-admin', resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB } })
+}
+
 /**
  * Opens store and admin API in a thread of its own: what a write through it costs is not missing for requests, which notice only what of the change they are
  * served by. The store of this thread is that of the other, asked over messages. A thread that ends is started again, on the same port. Rejects with Error
  * where it can not be started.
  */
-export async function startAdminThread ({ ring, log, workerUrl = new URL('./admin-thread-entry.js', import.meta.url), ...options }: AdminThreadOptions): Promise<AdminSide> {
+export async function startAdminThread ({ ring, log, prepared = null, workerUrl = ENTRY, ...options }: AdminThreadOptions): Promise<AdminSide> {
   let run: Run | null = null
+  let first = prepared
   /** The one whose port is open: what it ends with is nobody's but ours. */
   let up: Run | null = null
   /** The way to its store, while there is one at the other end: that is known of the port before it is of the thread. */
@@ -52,9 +62,8 @@ export async function startAdminThread ({ ring, log, workerUrl = new URL('./admi
     const channel = new MessageChannel()
     const { admin, ...rest } = options
     const data: AdminThreadData = { ...rest, admin: { ...admin, port }, engine: channel.port2 }
-    const worker = new Worker(workerUrl, {
-      name: 'sluice-admin', workerData: data, transferList: [channel.port2], resourceLimits: { maxYoungGenerationSizeMb: YOUNG_GENERATION_MB }
-    })
+    const worker = first ?? prepareAdminThread(workerUrl)
+    first = null
     let failure = 'it ended'
     const { port1 } = channel
     port1.once('close', () => { if (enginePort === port1) enginePort = null })
@@ -76,6 +85,7 @@ export async function startAdminThread ({ ring, log, workerUrl = new URL('./admi
       else starting?.resolve(message)
     })
     run = { worker, ended }
+    worker.postMessage({ type: 'start', data } satisfies ToAdminThread, [channel.port2])
     await said()
   }
 

@@ -32,7 +32,7 @@ export interface OpenStoreOptions {
   readonly keys: string | undefined
   readonly log: Logger
   /** The key ring, where it is loaded already; null = there can be none. */
-  readonly ring?: KeyRing | null
+  readonly ring?: KeyRing | null | undefined
 }
 
 /** How long a start waits to be told that a store must not be used at all. One that only comes later is no reason to keep requests waiting. */

@@ -2,12 +2,13 @@ import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
+import type { Worker } from 'node:worker_threads'
 import { InvalidArgumentError, Option, type Command } from 'commander'
 import { createConfigLoader } from '../../core/config/loader.js'
 import { ConfigError, formatFinding } from '../../core/errors.js'
 import { createLogger, type GatewayLogger, type LogLevel } from '../../core/observe/logger.js'
 import { openAdminSide, type AdminSide, type AdminSideOptions } from '../admin-side.js'
-import { startAdminThread } from '../admin-thread.js'
+import { prepareAdminThread, startAdminThread } from '../admin-thread.js'
 import { loadAdminToken } from '../admin-token.js'
 import { createCluster } from '../cluster.js'
 import { EXIT } from '../exit-codes.js'
@@ -61,6 +62,8 @@ async function start (flags: StartFlags): Promise<void> {
   let fleet: Fleet | null = null
   let side: AdminSide | null = null
   try {
+    // Beside the thread that loads the configuration, where there is a core for it: nearly always it is wanted then.
+    const prepared = availableParallelism() > 1 && (flags.workers ?? 1) === 1 ? prepareAdminThread() : null
     const readAt = Date.now()
     const loader = createConfigLoader({ workerUrl: new URL('../config-worker.js', import.meta.url), file, environment, env: process.env })
     const first = await loader.load(new Map())
@@ -70,7 +73,7 @@ async function start (flags: StartFlags): Promise<void> {
     const asked = flags.workers ?? root.workers
     const count = asked === 'auto' ? availableParallelism() : asked
     // One process makes what is missing, before there are several.
-    side = await openSide({ state: root.state, keys: process.env['SLUICE_KEYS'], resolvers: root.domains.resolvers, docs: root.errorDocs, version, config: { file, environment }, admin }, count === 1, flags.logLevel, log)
+    side = await openSide({ state: root.state, keys: process.env['SLUICE_KEYS'], resolvers: root.domains.resolvers, docs: root.errorDocs, version, config: { file, environment }, admin }, prepared, count === 1, flags.logLevel, log)
     const { store } = side
     const shared = { file, environment, operatorToken: admin?.token ?? null, version }
     if (count === 1) {
@@ -106,11 +109,12 @@ async function start (flags: StartFlags): Promise<void> {
  * With one process that serves, store and admin API work in a thread of their own; with several they are all that their primary does. Where there is no store
  * what is left of the admin port is not worth a thread.
  */
-async function openSide (options: AdminSideOptions, single: boolean, logLevel: LogLevel, log: GatewayLogger): Promise<AdminSide> {
+async function openSide (options: AdminSideOptions, prepared: Worker | null, single: boolean, logLevel: LogLevel, log: GatewayLogger): Promise<AdminSide> {
   const { admin } = options
-  if (!single || admin === null) return await openAdminSide(options, log)
-  const ring = loadStoreRing({ ...options, log })
-  return ring === null ? await openAdminSide({ ...options, ring }, log) : await startAdminThread({ ...options, admin, ring, log, logLevel })
+  const ring = single && admin !== null ? loadStoreRing({ ...options, log }) : undefined
+  if (admin !== null && ring !== null && ring !== undefined) return await startAdminThread({ ...options, admin, ring, prepared, log, logLevel })
+  await prepared?.terminate()
+  return await openAdminSide({ ...options, ring }, log)
 }
 
 function obeySignals (fleet: Fleet, side: AdminSide, log: { info (fields: object, message: string): void, error (fields: object, message: string): void }): void {

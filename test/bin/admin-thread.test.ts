@@ -17,15 +17,14 @@ const TOKEN = 'a-token-that-is-long-enough'
 const AUTH = { authorization: `Bearer ${TOKEN}` }
 const silent = createLogger({ level: 'silent' })
 
-function plan (t: Test, port = 0): AdminThreadOptions & { readonly ringFile: string } {
+function plan (t: Test, port = 0): AdminThreadOptions {
   const path = tempDir(t)
-  const ringFile = join(path, 'keys.json')
-  const state = { kind: 'embedded' as const, path, keyRing: ringFile }
+  const state = { kind: 'embedded' as const, path, keyRing: join(path, 'keys.json') }
   const ring = loadStoreRing({ state, keys: undefined, log: silent })
   if (ring === null) throw new Error('there is no ring')
   return {
     state, keys: undefined, ring, admin: { host: '127.0.0.1', port, token: TOKEN }, resolvers: [], docs: null, version: '0', config: { file: 'gateway.yaml', environment: null },
-    log: silent, logLevel: 'silent', workerUrl: new URL('../fixtures/mortal-admin-thread.js', import.meta.url), ringFile
+    log: silent, logLevel: 'silent', workerUrl: new URL('../fixtures/mortal-admin-thread.js', import.meta.url)
   }
 }
 
@@ -92,13 +91,12 @@ test('admin thread: it answers for the thread that serves, and both use one stor
 })
 
 test('admin thread: one that ends takes what it was asked with it, and is started again on its port', async (t) => {
-  const options = plan(t)
-  const { side, url } = await open(t, options)
+  const { side, url } = await open(t, plan(t))
   const { system, store } = side.store!.open
   await store.consumers.insert('local', consumer('con_1'))
   const changes: true[] = []
   t.teardown(system.onChange(() => { changes.push(true) }))
-  const channel = new BroadcastChannel(options.ringFile)
+  const channel = new BroadcastChannel('end admin threads')
   t.teardown(() => { channel.close() })
   channel.postMessage('end')
   let lost = 0
