@@ -133,13 +133,13 @@ export interface ResponseSink {
   /** Final status and fields (flat, lower-case). `bodyless`: nothing follows, whatever Content-Length says (HEAD, 204, 304). */
   head (status: number, reason: string, headers: string[], bodyless: boolean): void
   /** Returns false when the client is slower: wait for onDrain. */
-  write (chunk: Uint8Array): boolean
+  write (chunk: Buffer): boolean
   /** Whether all that was written has left, so that nobody holds its chunks. */
   readonly flushed: boolean
   /** Trailers flat, or null. */
   end (trailers: readonly string[] | null): void
   /** Head, whole body and end in one. */
-  answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void
+  answer (status: number, headers: string[], body: Buffer | null, bodyless: boolean): void
   /** Breaks the answer off, so that the client can not take it for a whole one. */
   abort (): void
 }

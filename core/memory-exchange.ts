@@ -126,7 +126,7 @@ export class MemorySink implements ResponseSink {
   /** What was written is what it keeps. */
   get flushed (): boolean { return false }
 
-  write (chunk: Uint8Array): boolean {
+  write (chunk: Buffer): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length
     if (this.bytesWritten > this.maxBytes) this.abort()
@@ -136,9 +136,9 @@ export class MemorySink implements ResponseSink {
 
   end (trailers: readonly string[] | null): void { this.finish(true, trailers) }
 
-  answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void {
+  answer (status: number, headers: string[], body: Buffer | null, bodyless: boolean): void {
     this.head(status, '', headers)
-    if (body !== null && !bodyless) this.write(typeof body === 'string' ? Buffer.from(body) : body)
+    if (body !== null && !bodyless) this.write(body)
     this.finish(true, null)
   }
 

@@ -36,7 +36,7 @@ export class DirectSink implements ResponseSink {
   private gently = false
   /** The head, until it is sent. */
   private held = ''
-  private heldBody: Uint8Array | null = null
+  private heldBody: Buffer | null = null
   /** Bytes of a body that is short enough to wait for; -1 = of any other. */
   private heldLength = -1
   private chunked = false
@@ -102,12 +102,12 @@ export class DirectSink implements ResponseSink {
     if (held === '' || this.closed) return
     this.held = ''
     this.heldBody = null
-    this.owner.socket.write(heldBody === null ? held : held + latin1(heldBody as Buffer), 'latin1')
+    this.owner.socket.write(heldBody === null ? held : held + latin1(heldBody), 'latin1')
   }
 
   get flushed (): boolean { return this.heldBody === null && this.owner.socket.writableLength === 0 }
 
-  write (chunk: Uint8Array): boolean {
+  write (chunk: Buffer): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length
     if (this.held !== '' && this.heldBody === null && chunk.length === this.heldLength) { this.heldBody = chunk; return true }
@@ -127,12 +127,12 @@ export class DirectSink implements ResponseSink {
   }
 
   /** Sends a chunk, with the head in front where that is still there. */
-  private put (chunk: Uint8Array): boolean {
+  private put (chunk: Buffer): boolean {
     const { socket } = this.owner
     const { held } = this
     this.held = ''
     const before = this.chunked ? `${held}${chunk.length.toString(16)}\r\n` : held
-    if (chunk.length <= JOINED_BYTES) return socket.write(`${before}${latin1(chunk as Buffer)}${this.chunked ? '\r\n' : ''}`, 'latin1')
+    if (chunk.length <= JOINED_BYTES) return socket.write(`${before}${latin1(chunk)}${this.chunked ? '\r\n' : ''}`, 'latin1')
     if (before === '') return socket.write(chunk)
     socket.cork()
     socket.write(before, 'latin1')
@@ -148,7 +148,7 @@ export class DirectSink implements ResponseSink {
     this.held = ''
     const { heldBody } = this
     this.heldBody = null
-    if (heldBody !== null) text += latin1(heldBody as Buffer)
+    if (heldBody !== null) text += latin1(heldBody)
     else if (this.chunked) {
       text += '0\r\n'
       if (trailers !== null) for (let i = 0; i < trailers.length; i += 2) text += `${trailers[i] as string}: ${trailers[i + 1] as string}\r\n`
@@ -157,7 +157,7 @@ export class DirectSink implements ResponseSink {
     this.finish(text)
   }
 
-  answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void {
+  answer (status: number, headers: string[], body: Buffer | null, bodyless: boolean): void {
     this.headSent = true
     if (this.closed) return
     if (this.body !== null && leavesMuch(this.body)) this.closes = this.gently = true
@@ -165,11 +165,10 @@ export class DirectSink implements ResponseSink {
     const text = this.held
     this.held = ''
     if (bodyless || body === null) { this.finish(this.chunked ? `${text}0\r\n\r\n` : text); return }
-    const bytes = typeof body === 'string' ? Buffer.from(body) : body
-    this.bytesWritten = bytes.length
-    if (bytes.length <= JOINED_BYTES && !this.chunked) { this.finish(text + latin1(bytes as Buffer)); return }
+    this.bytesWritten = body.length
+    if (body.length <= JOINED_BYTES && !this.chunked) { this.finish(text + latin1(body)); return }
     this.held = text
-    if (bytes.length > 0) this.put(bytes)
+    if (body.length > 0) this.put(body)
     this.end(null)
   }
 

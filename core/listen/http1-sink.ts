@@ -118,7 +118,7 @@ export class Http1Sink implements ResponseSink {
 
   get flushed (): boolean { return this.res.writableLength === 0 }
 
-  write (chunk: Uint8Array): boolean {
+  write (chunk: Buffer): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length
     this.unflushed = false
@@ -142,7 +142,7 @@ export class Http1Sink implements ResponseSink {
     this.limitRest()
   }
 
-  answer (status: number, headers: string[], body: string | Uint8Array | null, bodyless: boolean): void {
+  answer (status: number, headers: string[], body: Buffer | null, bodyless: boolean): void {
     this.headSent = true
     if (this.closed) return
     const { res } = this

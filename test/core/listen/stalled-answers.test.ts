@@ -81,7 +81,7 @@ test('stalled answers: a client that goes before it has taken the rest of an ans
 for (const version of VERSIONS) test(`stalled answers: one that takes it slowly gets it all, and its connection is kept as long as any, ${version}`, async (t) => {
   const { port, ended } = await serve(t, 5_000, (sink, path) => {
     if (path === '/big') { whole(sink); return }
-    sink.answer(200, ['content-length', '2'], 'ok', false)
+    sink.answer(200, ['content-length', '2'], Buffer.from('ok'), false)
   })
   const socket = await openSocket(port)
   socket.pause()
