@@ -23,6 +23,8 @@ export interface ConfigThread {
   ask (message: ToConfigThread): Promise<FromConfigThread>
   /** Sends a message that has no answer; nothing happens where there is no thread. */
   tell (message: ToConfigThread): void
+  /** Keeps the thread, with what it has begun, although nothing is asked of it for a while; returns what ends that. A thread that is lost is lost all the same. */
+  hold (): () => void
   close (): Promise<void>
 }
 
@@ -35,6 +37,7 @@ export function createConfigThread (options: ConfigThreadOptions): ConfigThread 
   const waiting = new Map<number, Waiting>()
   let worker: Worker | null = null
   let idle: NodeJS.Timeout | undefined
+  let holds = 0
   let ids = 0
   let closed = false
 
@@ -73,6 +76,7 @@ export function createConfigThread (options: ConfigThreadOptions): ConfigThread 
   const rest = (resting: Worker): void => {
     resting.unref()
     clearTimeout(idle)
+    if (holds > 0) return
     idle = setTimeout(() => { lose(resting, '', '') }, idleMs)
     idle.unref()
   }
@@ -94,6 +98,17 @@ export function createConfigThread (options: ConfigThreadOptions): ConfigThread 
     },
     tell (message) {
       worker?.postMessage(message)
+    },
+    hold () {
+      let held = true
+      holds++
+      clearTimeout(idle)
+      return () => {
+        if (!held) return
+        held = false
+        holds--
+        if (holds === 0 && worker !== null && waiting.size === 0) rest(worker)
+      }
     },
     async close () {
       closed = true

@@ -64,6 +64,8 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
   const request: LoadRequest = { file, environment, env }
   const thread = createConfigThread(options)
   let current = -1
+  // What a load gives is taken from the thread piece by piece, and may be so late: whoever starts reads a store first.
+  let release: () => void = () => {}
 
   const failure = (error: unknown): ConfigError => error instanceof ConfigError ? error : new ConfigError([{ path: [], message: `the configuration could not be loaded: ${String(error)}`, remedy: 'see the log' }])
 
@@ -107,7 +109,10 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
       last = true
       throw failure(error)
     } finally {
-      if (!last && id === current) thread.tell({ type: 'cancel', id })
+      if (id === current) {
+        if (!last) thread.tell({ type: 'cancel', id })
+        release()
+      }
     }
   }
 
@@ -115,11 +120,13 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
     async load (known) {
       const id = thread.nextId()
       current = id
+      release()
       try {
         const answer = await thread.ask({ type: 'load', id, request, known: packHashes(known) })
         if (id !== current) throw superseded()
         if (answer.type === 'refused') return { ok: false, findings: answer.findings, files: await unpackPaced(answer.files) }
         if (answer.type !== 'loaded') throw unexpected(answer)
+        release = thread.hold()
         const files = await unpackPaced(answer.files)
         const hashes = new Map<string, string>()
         for (const text of answer.hashes) {

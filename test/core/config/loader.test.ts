@@ -126,15 +126,31 @@ for (const [environment, message] of [
 }
 
 test('loader: a thread that is lost while projects are on their way ends the reading, and the next load has a new one', async (t) => {
-  const { loader, write } = story(t, { huge: '1', a: '1' }, { idleMs: 20 })
+  const { loader, write } = story(t, { huge: '1', a: '1' })
   const first = usable(await loader.load(NONE))
-  // What is not fetched for as long as the thread may be idle is lost with it.
-  await new Promise((resolve) => { setTimeout(resolve, 100) })
+  t.same(await loader.locate([['exit']]), [null])
   await t.rejects(all(first), ConfigError)
   write({ a: '2' })
   const second = usable(await loader.load(NONE))
   t.not(second.rootHash, first.rootHash)
   t.strictSame((await all(second)).map(({ hash }) => hash), ['a@2'])
+})
+
+test('loader: projects can be fetched later than a thread may be idle: whoever starts waits for a store first', async (t) => {
+  const { loader } = story(t, { huge: '1', a: '1' }, { idleMs: 20 })
+  const threadOf = ({ rootHash }: UsableConfig): string => rootHash.split(' load ')[0] as string
+  const first = usable(await loader.load(NONE))
+  await new Promise((resolve) => { setTimeout(resolve, 100) })
+  t.strictSame((await all(first)).map(({ hash }) => hash), ['huge@1', 'a@1'])
+  await new Promise((resolve) => { setTimeout(resolve, 150) })
+  const second = usable(await loader.load(NONE))
+  t.not(threadOf(second), threadOf(first), 'then it is idle')
+  // Another load takes its place, fetched or not.
+  const third = usable(await loader.load(NONE))
+  t.equal(threadOf(third), threadOf(second))
+  for await (const _ of third.projects) break
+  await new Promise((resolve) => { setTimeout(resolve, 150) })
+  t.not(threadOf(usable(await loader.load(NONE))), threadOf(third), 'and when somebody stops in the middle')
 })
 
 test('loader: an idle thread is dropped, and started again when it is needed', async (t) => {

@@ -2,8 +2,11 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { test, type Test } from 'tap'
+import { backup, restore } from '../../../bin/commands/backup.js'
+import { retireKey } from '../../../bin/keyring/retire.js'
+import { rotateKeyRing } from '../../../bin/keyring/rotate.js'
 import { loadKeyRing } from '../../../core/state/key-ring-source.js'
-import { runCli } from '../../fixtures/cli.js'
+import { keepTerminal } from '../../fixtures/cli.js'
 import { keptDocuments, keptFiles, placesOf, type KeptBytes } from '../../fixtures/kept-bytes.js'
 import { mongoDatabase } from '../../fixtures/mongo-database.js'
 import { sendRaw } from '../../fixtures/raw-client.js'
@@ -126,19 +129,18 @@ for (const [kind, other] of [['embedded', 'mongodb'], ['mongodb', 'embedded']] a
     const before = await shown()
     t.match(before, /authorization.{1,5}sha256:[\w-]{22}/)
     const [{ id: old } = { id: '' }] = (JSON.parse(readFileSync(join(folder, 'ring', 'keys.json'), 'utf8')) as { encryption: { keys: { id: string }[] } }).encryption.keys
-    const cli = async (...args: string[]): Promise<void> => {
-      const { code, stdout, stderr } = await runCli(t, [...args, '-c', from.file])
-      t.equal(code, 0, `${args.join(' ')}: ${stdout}${stderr}`)
-    }
-    if (kind === 'mongodb') await cli('keyring', 'rotate', '--prepare')
-    await cli('keyring', 'rotate')
-    await cli('keyring', 'retire', old, '--yes')
+    const terminal = keepTerminal()
+    const flags = { config: from.file }
+    const worked = async (what: string, code: Promise<number>): Promise<void> => { t.equal(await code, 0, `${what}: ${[...terminal.out, ...terminal.errors].join()}`) }
+    if (kind === 'mongodb') await worked('prepared', rotateKeyRing({ ...flags, prepare: true }, terminal))
+    await worked('rotated', rotateKeyRing(flags, terminal))
+    await worked('retired', retireKey(old, { ...flags, yes: true }, terminal))
     t.equal(await shown(), before, 'after a rotation all is shown as before')
     await serves(t, upstream, gateway, 'shop.gate.example', '-1')
     await done(200, 'POST', '/admin/projects/shop/rollback', { version: 2 }, { token })
     await serves(t, upstream, gateway, 'shop.gate.example', '-2')
     const file = join(folder, 'all.backup')
-    await cli('backup', file)
+    await worked('backed up', backup(file, flags, terminal))
     nowhere(t, 'rotated', await from.kept())
     nowhere(t, 'backed up', { 'a backup': gunzipSync(readFileSync(file)) })
     const audit = await done(200, 'GET', '/admin/audit?perPage=100')
@@ -150,8 +152,7 @@ for (const [kind, other] of [['embedded', 'mongodb'], ['mongodb', 'embedded']] a
     nowhere(t, 'logged', { log: Buffer.from(sluice.stderr() + MARKER) })
 
     const to = site(t, other === 'mongodb' && mongodb.url === null ? 'embedded' : other, 'to', folder)
-    const restored = await runCli(t, ['restore', file, '-c', to.file])
-    t.equal(restored.code, 0, restored.stderr)
+    await worked('restored', restore(file, { config: to.file }, terminal))
     nowhere(t, 'restored', await to.kept())
     const second = await run(t, to)
     await serves(t, upstream, second, 'shop.gate.example', '-2')
