@@ -134,3 +134,16 @@ test('ssrf: connections of tenants and of operators are never shared', async (t)
   await gateway.reload({ upstreamUrl: upstream.url, routes: [{ path: '/*' }], project })
   t.equal(await ask(), 502, 'the warm connection of the file\'s project is not the tenant\'s')
 })
+
+test('ssrf: where one of a tenant\'s targets is refused the next one serves, upgrades too', async (t) => {
+  const upstream = await createUpstream()
+  t.teardown(() => upstream.close())
+  const targets = ['http://10.1.2.3:80', upstream.url].map((url) => ({ url, weight: 1 }))
+  const gateway = await startGateway(t, { upstreamUrl: '', upstream: { targets }, routes: [{ path: '/*' }], project, root: { egress: { allow: ['127.0.0.0/8'] } } })
+  for (let turn = 0; turn < 2; turn++) {
+    for (const upgrade of ['', UPGRADE]) {
+      const { responses } = await sendRaw(gateway.port, `GET / HTTP/1.1\r\nHost: a\r\n${upgrade}\r\n`, { settleMs: 0 })
+      t.same(responses.map(({ status }) => status), [200], upgrade === '' ? 'a plain request' : 'an upgrade that is not granted')
+    }
+  }
+})
