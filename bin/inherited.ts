@@ -26,9 +26,14 @@ export function withoutInherited<T extends Readonly<Record<string, unknown>>> (c
   return own
 }
 
-/** What somebody sends back of a configuration that they were shown: its own. What it inherits may stand there as it was shown, and says nothing; else it is a finding. */
-export function takeOwn (value: Raw, shown: RawMap): { value: Raw, findings: readonly Finding[] } {
+/** Whether a change is one of what a project inherits. */
+export function isInherited ({ path: [section] }: { readonly path: readonly string[] }): boolean {
+  return section === KEY
+}
+
+/** What somebody sends back of a configuration that they were shown: its own. What it inherits may stand there as it was shown, and says nothing; else it is a finding. `shown` is null where it is tried. */
+export function takeOwn (value: Raw, shown: RawMap | null): { value: Raw, findings: readonly Finding[] } {
   if (!isMap(value) || value[KEY] === undefined) return { value, findings: [] }
-  if (isDeepStrictEqual(value[KEY], shown[KEY])) return { value: withoutInherited(value) as RawMap, findings: [] }
+  if (shown === null || isDeepStrictEqual(value[KEY], shown[KEY])) return { value: withoutInherited(value) as RawMap, findings: [] }
   return { value: withoutInherited(value) as RawMap, findings: [{ path: [KEY], message: 'what a project inherits is the gateway\'s, and is another now', remedy: `leave "${KEY}" out; operators change it under "plugins" of the gateway` }] }
 }

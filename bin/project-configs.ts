@@ -24,6 +24,8 @@ export type OpenedProject = StoredProject & { readonly customer_id: string }
 /** What a project's configuration is looked at with. */
 export interface ProjectConfigSurroundings {
   readonly root: GatewayConfig
+  /** Whether the plugins of `root` are those that the configuration itself is to be tried with. */
+  readonly tried?: boolean
   /** The host names that it has verified. */
   readonly domains: readonly string[]
   /** What it can name as `${secret:NAME}`. */
@@ -63,7 +65,7 @@ export async function readProjectConfig (project: OpenedProject, text: string, b
   const parsed = parseProject({
     text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry: buildRegistry(plugins), egress: egressOf(root), hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets,
     restore (value) {
-      const own = takeOwn(value, inherited)
+      const own = takeOwn(value, surroundings.tried === true ? null : inherited)
       const restored = restoreSecrets(own.value, present, digest)
       return { value: restored.value, findings: [...own.findings, ...restored.findings] }
     }
@@ -98,7 +100,7 @@ function servedConfig (project: OpenedProject, { root, domains }: ProjectConfigS
 }
 
 /** Of this project alone: that two projects have the same secret is not told. */
-function digestOf ({ customer_id: account, project_id: id }: OpenedProject, { digest }: Pick<ProjectConfigSurroundings, 'digest'>): SecretDigest {
+export function digestOf ({ customer_id: account, project_id: id }: Pick<OpenedProject, 'customer_id' | 'project_id'>, { digest }: Pick<ProjectConfigSurroundings, 'digest'>): SecretDigest {
   return (text) => `sha256:${digest(JSON.stringify(['config secret', account, id, text])).slice(0, 22)}`
 }
 

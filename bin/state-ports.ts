@@ -66,12 +66,13 @@ export function createStatePorts ({ store, root, declared, describe, domains, da
 }
 
 /** Projects in the configuration language. What does it is imported when it is first asked for: schemas, YAML and checks take 20 MB. */
-export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open' | 'ring'>, root: () => GatewayConfig): ProjectConfigs {
+export function createConfigs (node: Pick<NodeStore, 'open' | 'ring'>, root: () => GatewayConfig, tried = false): ProjectConfigs {
+  const { open: { store }, ring } = node
   const digest = (text: string): string => ring.digest(text).digest
   const surroundings = async ({ customer_id: customerId, project_id: projectId }: Project): Promise<ProjectConfigSurroundings> => {
     const domains = await store.domains.list(customerId, { filter: { project_id: { eq: projectId }, status: { eq: 'verified' } }, limit: 1_000 })
     const [own, ofAccount] = await Promise.all([projectId, null].map((id) => store.secrets.list(customerId, { filter: { project_id: { eq: id } }, limit: 1_000 })))
-    return { root: root(), domains: domains.map(({ name }) => name).filter((name) => !reachesInto(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
+    return { root: root(), tried, domains: domains.map(({ name }) => name).filter((name) => !reachesInto(name, root().baseDomain)), secrets: openSecrets(ring, () => [...own ?? [], ...ofAccount ?? []]), digest }
   }
   const load = async () => await import('./project-configs.js')
   const opened = <P extends KeptConfig>(of: P): Omit<P, 'config'> & { config: PlainConfig | null } => ({ ...of, config: openConfig(ring, of) })
@@ -84,7 +85,7 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
       return { ...of, config: null }
     }
   }
-  return {
+  const configs: ProjectConfigs = {
     seal: (customerId, config) => sealConfig(ring, customerId, config),
     same (one, other) {
       if (one.config === other.config) return true
@@ -102,8 +103,14 @@ export function createConfigs ({ open: { store }, ring }: Pick<NodeStore, 'open'
     effective: async (project, byOperator) => (await load()).effectiveConfig(opened(project), byOperator, await surroundings(project)),
     read: async (project, text, byOperator) => await (await load()).readProjectConfig(openedOrNone(project), text, byOperator, await surroundings(project)),
     check: async (project) => await (await load()).checkProjectConfig(opened(project), await surroundings(project)),
+    async tryGateway (project, text) {
+      const [{ readTriedGateway }, { digestOf }] = await Promise.all([import('./tried-gateway.js'), load()])
+      const { gateway, findings } = readTriedGateway(text, root().plugins, digestOf(project, { digest }))
+      return { configs: gateway === null ? configs : createConfigs(node, () => ({ ...root(), plugins: gateway }), true), findings }
+    },
     compare: async (before, after) => (await import('./plan/compare.js')).compareConfigs(before, after)
   }
+  return configs
 }
 
 /** What speaks against a target by its text, or by any address that its name has now. A name that is not known yet may be so by the first request. */

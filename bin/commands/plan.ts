@@ -5,7 +5,7 @@ import { CommandError, refuseMisuse, runCommand } from '../command.js'
 import { defaultEnvironment } from '../config-options.js'
 import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
-import { applyStep, planProject, planRemovals, type Step } from '../plan/make-plan.js'
+import { applyStep, changesInherited, changesOwn, planProject, planRemovals, type Step } from '../plan/make-plan.js'
 import { printPlan, shownChanges } from '../plan/print-plan.js'
 import { readProjects } from '../plan/read-projects.js'
 import { addColorFlags, withColors, type ColorFlags, type Terminal } from '../terminal.js'
@@ -21,6 +21,7 @@ interface Flags extends ConnectionFlags, ColorFlags {
 
 /** What `plan` ends with where something would change. */
 const CHANGES = 2
+const GATEWAY_STAYS = new CommandError('the plugins of the gateway stay as they are', "they are in the gateway's own file: change that")
 
 /** Adds `sluice apply`, and `sluice plan PATH` to the group of the records that are called plans. */
 export function addPlan (program: Command, terminal: Terminal): void {
@@ -34,6 +35,8 @@ Examples:
   sluice plan projects/                          what is different, and which routes it touches
   sluice plan shop.yaml --env staging            with an environment laid over
   sluice plan projects/ --prune --account local  also which projects no file names any more
+
+Where a file has the plugins of the gateway too, it is told what they would change for its projects; apply leaves them to the gateway's own file.
 
 Exit codes: 0 nothing would change · 1 refused, called wrongly, or nobody answers · 2 something would change`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
@@ -58,10 +61,11 @@ Examples:
 Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody answers · 2 called wrongly, or not confirmed`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
       const steps = await planAll(connection, from, options, terminal, EXIT.usage)
-      const changed = steps.filter(({ action }) => action !== 'none')
+      const changed = steps.filter(changesOwn)
       if (options.json !== true) show(steps, options, terminal)
       if (changed.length > 0 && options.yes !== true) await confirm(`this is the plan, nothing is changed yet: apply it to ${connection.url}`, 'yes')
       const failures = await applyAll(connection, changed, options, terminal)
+      tellGateway(steps, failures, options, terminal)
       if (options.json === true) show(steps, options, terminal, failures)
       return failures.size === 0 ? EXIT.ok : EXIT.refused
     }))
@@ -69,14 +73,14 @@ Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody an
 
 async function planAll (connection: Connection, from: string, { env, account, prune }: Flags, terminal: Terminal, misuse: number): Promise<Step[]> {
   if (prune === true && account === undefined) throw new CommandError('--prune takes projects away, and nothing says of which account', "add --account: `local` is the operators' own", misuse)
-  const projects = readProjects(from, env, terminal)
+  const { projects, gatewayPlugins } = readProjects(from, env, terminal)
   const steps: Step[] = []
-  for (const [name, config] of projects) steps.push(await planProject(connection, name, config, account))
+  for (const [name, config] of projects) steps.push(await planProject(connection, name, config, account, gatewayPlugins))
   return prune === true && account !== undefined ? [...steps, ...await planRemovals(connection, account, projects)] : steps
 }
 
 /** Carries out each step for itself; gives what kept those from it that could not be, by project. */
-async function applyAll (connection: Connection, steps: readonly Step[], { account, comment, json }: Flags, terminal: Terminal): Promise<ReadonlyMap<string, CommandError>> {
+async function applyAll (connection: Connection, steps: readonly Step[], { account, comment, json }: Flags, terminal: Terminal): Promise<Map<string, CommandError>> {
   const failures = new Map<string, CommandError>()
   for (const [index, step] of steps.entries()) {
     const said = `${index + 1} of ${steps.length}`
@@ -92,11 +96,20 @@ async function applyAll (connection: Connection, steps: readonly Step[], { accou
   return failures
 }
 
+/** The plugins of the gateway are its own file's: that they are not what is planned is a failure of each project that was to inherit them. */
+function tellGateway (steps: readonly Step[], failures: Map<string, CommandError>, { json }: Flags, terminal: Terminal): void {
+  const waiting = steps.filter((step) => changesInherited(step) && !failures.has(step.project))
+  if (waiting.length === 0) return
+  for (const { project } of waiting) failures.set(project, GATEWAY_STAYS)
+  if (json !== true) terminal.complain(`${GATEWAY_STAYS.message}, and are inherited by ${waiting.map(({ project }) => project).join(', ')} (${GATEWAY_STAYS.remedy})`)
+}
+
 function show (steps: readonly Step[], options: Flags, terminal: Terminal, failures?: ReadonlyMap<string, CommandError>): void {
   if (options.json !== true) { printPlan(steps, withColors(terminal, options)); return }
-  const projects = steps.map(({ project, action, changes, affectedRoutes }) => {
+  const projects = steps.map((step) => {
+    const { project, action, changes, affectedRoutes } = step
     const failure = failures?.get(project)
-    const outcome = failures === undefined || action === 'none' ? {} : failure === undefined ? { applied: true } : { applied: false, error: { message: failure.message, remedy: failure.remedy } }
+    const outcome = failures === undefined || action === 'none' ? {} : failure === undefined ? { applied: true } : { applied: failure === GATEWAY_STAYS && changesOwn(step), error: { message: failure.message, remedy: failure.remedy } }
     return { project, action, changes: shownChanges(changes), affectedRoutes, ...outcome }
   })
   terminal.print(JSON.stringify({ ok: failures === undefined || failures.size === 0, projects }))

@@ -11,8 +11,8 @@ export interface Comparison {
   readonly text: string
 }
 
-/** Compares two configurations of a project, both as a gateway says they are in effect. What both inherit is not theirs, and the same for any. */
-export function compareConfigs (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>): Comparison {
-  const changes = diffConfig(withoutInherited(before), withoutInherited(after))
+/** Compares two configurations of a project, both as a gateway says they are in effect; what they inherit, which is the same for any at one time, only where that is asked for. */
+export function compareConfigs (before: Readonly<Record<string, unknown>>, after: Readonly<Record<string, unknown>>, inherited = false): Comparison {
+  const changes = inherited ? diffConfig(before, after) : diffConfig(withoutInherited(before), withoutInherited(after))
   return { changes, affectedRoutes: affectedRoutes(before as RoutedConfig, after as RoutedConfig, changes), text: changes.map(changeLine).join('\n') }
 }

@@ -1,6 +1,7 @@
 import { callAdmin, RefusedError } from '../admin-client/client.js'
 import type { Connection } from '../admin-client/connection.js'
 import { CommandError } from '../command.js'
+import { isInherited } from '../inherited.js'
 import { compareConfigs } from './compare.js'
 import { configPath, presentConfig, wantedConfig } from './effective.js'
 import type { ProjectPlan } from './print-plan.js'
@@ -26,13 +27,25 @@ const MOST_LISTED = '100'
 
 /**
  * Compares a project as it is written with the one of the gateway. Both are what is in effect as the gateway says it: in one form, with all defaults
- * filled in and secrets as digests. Throws CommandError for a configuration that the gateway would refuse.
+ * filled in and secrets as digests. With plugins of the gateway it is told as well what other ones would change for the project. Throws CommandError for
+ * a configuration that the gateway would refuse.
  */
-export async function planProject (connection: Connection, project: string, config: Readonly<Record<string, unknown>>, account: string | undefined): Promise<Step> {
+export async function planProject (connection: Connection, project: string, config: Readonly<Record<string, unknown>>, account: string | undefined, gatewayPlugins: readonly unknown[] | null = null): Promise<Step> {
   const before = await presentConfig(connection, project)
-  const after = await wantedConfig(connection, project, config, before, account)
-  const { changes, affectedRoutes } = compareConfigs(before?.config ?? NOTHING, after)
+  const after = await wantedConfig(connection, project, gatewayPlugins === null ? config : { ...config, inherited: { plugins: gatewayPlugins } }, before, account)
+  // A new project inherits what it inherits: there is nothing to compare it with.
+  const { changes, affectedRoutes } = compareConfigs(before?.config ?? NOTHING, after, gatewayPlugins !== null && before !== null)
   return { project, action: before === null ? 'create' : changes.length === 0 ? 'none' : 'change', changes, affectedRoutes, config, etag: before?.etag ?? null }
+}
+
+/** Whether a step changes what its project inherits: that is the gateway's, and stays as it is. */
+export function changesInherited ({ changes }: Step): boolean {
+  return changes.some(isInherited)
+}
+
+/** Whether there is anything to carry out. */
+export function changesOwn ({ action, changes }: Step): boolean {
+  return action === 'change' ? !changes.every(isInherited) : action !== 'none'
 }
 
 /** Steps that take away the projects of an account which are not among these. */

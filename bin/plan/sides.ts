@@ -25,7 +25,7 @@ export async function readSide (connection: Connection, project: string, word: s
     return { name: word, config: present.config }
   }
   if (!existsSync(word)) throw new CommandError(`"${word}" is neither a version, nor \`current\`, nor a file`, 'give the number that `sluice versions` lists; the project goes with --project')
-  const config = readProjects(word, env, terminal).get(project)
+  const config = readProjects(word, env, terminal).projects.get(project)
   if (config === undefined) throw new CommandError(`${word} has no project "${project}"`, 'name it under `projects:`')
   return { name: word, config: await wantedConfig(connection, project, config, present, undefined) }
 }

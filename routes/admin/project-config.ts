@@ -36,7 +36,7 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
     id: 'projects.config.replace', method: 'PUT', url, summary: 'Replaces the configuration of a project, as YAML or JSON; with If-None-Match: * makes the project', permission: 'projects:update', answer: CONFIG, status: 200,
     errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED', 'UNSUPPORTED_MEDIA_TYPE'], takesText: true,
     query: Type.Object({
-      dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed.' })),
+      dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed. Operators may name other plugins of the gateway in `inherited`, to see what would be in effect with these.' })),
       comment: Type.Optional(COMMENT),
       customer_id: Type.Optional({ ...CUSTOMER_ID, description: 'The account of the project; of one that is made the operators\' own where it is left out.' })
     }, { additionalProperties: false }),
@@ -48,11 +48,14 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
       if (found !== null && account !== undefined && account !== found.customer_id) throw notFound('accounts')
       if (found !== null) checkPreconditions({ ifMatch }, found.rev)
       const byOperator = principal.customerId === null
-      const { value, findings } = await state.configs.read(before, call.text ?? '', byOperator)
+      // Operators may ask what would be in effect with other plugins of the gateway.
+      const trial = dryRun === true && byOperator ? await state.configs.tryGateway(before, call.text ?? '') : { configs: state.configs, findings: [] }
+      if (trial.findings.length > 0) throw refusedConfig('The gateway can not have these plugins.', trial.findings)
+      const { value, findings } = await trial.configs.read(before, call.text ?? '', byOperator)
       if (value === null || findings.length > 0) throw refusedConfig('The configuration can not be used; the one before keeps serving.', findings)
       const parts = { config: state.configs.seal(before.customer_id, value), target_url: null, written_by: byOperator ? 'operator' as const : 'tenant' as const }
       const next: Project = { ...before, ...parts, ...versionFields(state, found, parts, principal, comment) }
-      if (dryRun === true) return answer(found, await state.configs.effective(next, byOperator))
+      if (dryRun === true) return answer(found, await trial.configs.effective(next, byOperator))
       const projects = state.open.store.projects
       const after = await whileSecretsStay(state, found, next, async () => await change(
         { customerId: next.customer_id, targetId: next.project_id, before: found, after: next, show: (project) => trailOf(state, project as Project) },

@@ -60,6 +60,8 @@ export interface ProjectConfigs {
   trail (project: Project): Promise<Record<string, unknown>>
   /** The project as it is served, with all defaults written out and what it inherits, in one form: what is served alike is the same. What inherited plugins are told is for operators. */
   effective (project: Project, byOperator: boolean): Promise<Record<string, unknown>>
+  /** What shows and reads projects as if the gateway had the plugins that the `inherited` of a text names; the same where it names none. With findings there is none. */
+  tryGateway (project: Project, text: string): Promise<{ configs: ProjectConfigs, findings: readonly Finding[] }>
   /** The names of the secrets that a configuration names; none where it can not be opened. */
   secretNames (of: KeptConfig): ReadonlySet<string>
   /** Where the configuration of the project, as it is kept, names a secret; null = nowhere. */

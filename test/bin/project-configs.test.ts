@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import { test } from 'tap'
 import { effectiveConfig, readProjectConfig, type OpenedProject, type ProjectConfigSurroundings } from '../../bin/project-configs.js'
+import { readTriedGateway } from '../../bin/tried-gateway.js'
 import { compareConfigs } from '../../bin/plan/compare.js'
 import { diffConfig } from '../../bin/plan/config-diff.js'
 import { NO_SECRETS } from '../../core/config/project-secrets.js'
@@ -85,4 +86,18 @@ test('project-configs: what a project inherits is shown, and may be sent back as
   }
   t.match(await readProjectConfig(shop, JSON.stringify(shown), true, surroundings), { value: null, findings: [{ message: /is another now/ }] }, 'nor where nothing is inherited any more')
   t.strictSame(compareConfigs(shown, tenant).changes, [])
+})
+
+test('tried-gateway: plugins of a gateway that are tried are read like its own, with secrets for their digests and what an author\'s plugin has now', (t) => {
+  const digest = (text: string): string => `sha256:${Buffer.from(text).toString('base64url').padStart(22, 'x').slice(-22)}`
+  const use = (name: string, config: Record<string, unknown>, more: Partial<PluginUse> = {}): PluginUse => ({ name, id: name, hasId: false, use: null, remove: false, config, stage: null, locked: false, timeoutMs: 5_000, at: [], ...more })
+  const present = [use('headers', { request: { set: { authorization: 'canary' }, add: {}, remove: [], rename: {} } }), use('mine', { a: 1, b: 2 }, { use: '/etc/sluice/plugins/mine.ts' })]
+  const tried = (inherited: unknown): ReturnType<typeof readTriedGateway> => readTriedGateway(JSON.stringify({ routes: [], inherited }), present, digest)
+  for (const nothing of [undefined, 7, { plugins: 7 }, {}]) t.strictSame(tried(nothing), { gateway: null, findings: [] })
+  t.strictSame(readTriedGateway('{ not: [ yaml', present, digest), { gateway: null, findings: [] })
+  t.match(tried({ plugins: [{ headers: { request: { set: { authorization: digest('canary') } } }, locked: true }, { use: './plugins/mine.ts', config: { b: 3 } }] }), {
+    gateway: [{ name: 'headers', locked: true, config: { request: { set: { authorization: 'canary' } } } }, { name: 'mine', use: '/etc/sluice/plugins/mine.ts', config: { a: 1, b: 3 } }], findings: []
+  })
+  t.match(tried({ plugins: ['cors', { use: './other.ts' }, { headers: { request: { set: { authorization: digest('another') } } } }] }).findings.map(({ message }) => message).sort(), [/no plugin of other\.ts now/, /key "origins" is missing/, /digest of a secret/])
+  t.end()
 })

@@ -109,7 +109,7 @@ test('plan and apply: a project that changed since the plan is left alone, the o
   t.match(await cli('apply', file, '--yes'), { code: 0 })
   const connection = await findConnection({}, env)
   writeFileSync(file, text('b', '  three: { routes: [] }\n'))
-  const written = readProjects(file, undefined, keepTerminal())
+  const { projects: written } = readProjects(file, undefined, keepTerminal())
   const steps = await Promise.all([...written].map(([name, config]) => planProject(connection, name, config, undefined)))
   t.equal((await admin('PATCH', '/admin/projects/one', { auth_type: 'none', api_version: 'v2' })).status, 200)
   t.equal((await admin('POST', '/admin/projects', { project_id: 'three', target_url: 'https://api.example.com' })).status, 201)
@@ -135,6 +135,37 @@ test('plan and apply: projects that no file names stay, unless they are to go', 
   t.equal((await admin('GET', '/admin/projects/go')).status, 404)
   for (const name of ['keep', 'theirs']) t.equal((await admin('GET', `/admin/projects/${name}`)).status, 200)
   t.match(await cli('plan', projects, '--prune', '--account', 'local'), { code: 0, stdout: 'nothing to change\n' })
+})
+
+test('plan and apply: other plugins of the gateway are told with the routes that inherit them, and left to the gateway\'s own file', async (t) => {
+  const { projects, cli, admin } = await startSite(t)
+  const file = join(projects, 'all.yaml')
+  const route = (id: string, plugins: string): string => `{ id: ${id}, match: { path: /${id} }, plugins: [ { respond: { body: x } }${plugins} ] }`
+  const text = (gateway: string, body = 'x'): string => `plugins: ${gateway}\nprojects:\n  shop: { routes: [ ${route('a', '')}, ${route('own', ', { security-headers: { noSniff: false } }')}, ${route('none', ', security-headers: false')} ] }\n  other: { routes: [ { id: b, match: { path: /b }, plugins: [ { respond: { body: ${body} } } ] } ] }\n`
+  const by = '{ headers: { response: { set: { x-by: gateway } } }, locked: true, id: by }'
+  writeFileSync(file, text(`[ security-headers, ${by} ]`))
+  t.match(await cli('apply', file, '--yes'), { code: 0 })
+  writeFileSync(file, text(`[ { id: by, timeout: 5000ms, headers: { response: { set: { x-by: gateway }, remove: [] } }, locked: true }, { security-headers: { hsts: { maxAge: 8760h, preload: false } } } ]`))
+  t.match(await cli('plan', file), { code: 0, stdout: 'nothing to change\n' }, 'the same in other words is no change')
+
+  writeFileSync(file, text(`[ { security-headers: { hsts: { maxAge: 30d } } }, ${by} ]`))
+  const line = '  ~ inherited.plugins.security-headers.security-headers.hsts.maxAge: "365d" -> "30d"\n'
+  t.match(await cli('plan', file), { code: 2, stdout: `project shop: 1 change, 1 route affected: a\n${line}project other: 1 change, 1 route affected: b\n${line}2 projects to change, 0 as they are\n` })
+  t.match(JSON.parse((await cli('plan', file, '--json')).stdout), { projects: [{ project: 'shop', changes: [{ path: ['inherited', 'plugins', 'security-headers', 'security-headers', 'hsts', 'maxAge'], kind: 'changed' }], affectedRoutes: ['a'] }, {}] })
+  t.match(await cli('apply', file, '--yes'), { code: 1, stderr: /^the plugins of the gateway stay as they are, and are inherited by shop, other \(they are in the gateway's own file/m })
+  writeFileSync(file, text(`[ { security-headers: { hsts: { maxAge: 30d } } }, ${by} ]`, 'second'))
+  t.match(JSON.parse((await cli('apply', file, '--yes', '--json')).stdout), { ok: false, projects: [{ project: 'shop', applied: false }, { project: 'other', applied: true, error: { message: /stay as they are/ } }] })
+  t.match(await (await admin('GET', '/admin/projects/other/config')).text(), 'second', 'what is its own is applied')
+  t.match(await (await admin('GET', '/admin/projects/other/config?effective=true')).json(), { inherited: { plugins: [{ 'security-headers': { hsts: { maxAge: '365d' } }, locked: false }, { id: 'by', locked: true }] } })
+
+  writeFileSync(file, text(`[ { headers: { response: { set: { x-by: gateway } } }, locked: true, id: by } ]`, 'second'))
+  t.match(await cli('plan', file), { code: 1, stderr: /no plugin "security-headers" to remove/ }, 'what a project would no longer be with is told')
+  writeFileSync(file, text(`[ { security-headers: {}, locked: true }, ${by} ]`, 'second'))
+  t.match(await cli('plan', file), { code: 1, stderr: /locked by the gateway's list/ })
+  writeFileSync(file, text('[ { security-headers: { nope: 1 } } ]'))
+  t.match(await cli('plan', file), { code: 1, stderr: /The gateway can not have these plugins[^]*nope/ })
+  writeFileSync(join(projects, 'more.yaml'), 'plugins: [ cors ]\nprojects: { x: { routes: [] } }\n')
+  t.match(await cli('plan', projects), { code: 1, stderr: /more\.yaml and [^ ]*all\.yaml both have the plugins of the gateway/ })
 })
 
 test('plan and apply: whatever is written, with any plugin, is applied, and a second plan is empty, in whatever words', async (t) => {
