@@ -28,7 +28,7 @@ export interface FollowedStore {
 /** How long a start waits for a store that does not answer. */
 const START_MS = 3_000
 /** How long it waits for a server where there is no last view: that may be starting too, or be busy. */
-const SERVER_MS = 10_000
+const SERVER_MS = 30_000
 /** Changes that come within it are served together. */
 const GATHER_MS = 25
 /**
