@@ -15,6 +15,7 @@ export interface ProjectPlan {
 
 const SIGNS = { added: '+', removed: '-', changed: '~', moved: '~' } as const
 const MAX_VALUE = 120
+const SHARED = 20
 
 const redactor = createRedactor([])
 
@@ -66,16 +67,28 @@ function describe ({ path, kind, before, after }: ConfigChange): string {
   switch (kind) {
     case 'added': return `${place}: ${show(after)}`
     case 'removed': return `${place}: ${show(before)}`
-    case 'changed': return `${place}: ${show(before)} -> ${show(after)}`
+    case 'changed': {
+      const from = beginOfDifference(before, after)
+      return `${place}: ${text(before, path, from)} -> ${text(after, path, from)}`
+    }
     case 'moved': return `${place}: moved ${typeof after === 'string' ? `behind ${visible(after)}` : 'to the front'}`
   }
 }
 
 /** A value in one line, with what is secret in it by name as the beginning of its SHA-256. */
-function text (value: unknown, path: readonly string[]): string {
+function text (value: unknown, path: readonly string[], from = 0): string {
   const name = path.at(-1) ?? ''
-  const shown = JSON.stringify(mask(value, name))
+  const masked = mask(value, name)
+  const shown = JSON.stringify(from > 0 && masked === value && typeof masked === 'string' ? `…${masked.slice(from)}` : masked)
   return visible(shown.length > MAX_VALUE ? `${shown.slice(0, MAX_VALUE - 1)}…` : shown)
+}
+
+/** Where two long texts begin to differ, less a few characters that they share: what is before that is left out. */
+function beginOfDifference (before: unknown, after: unknown): number {
+  if (typeof before !== 'string' || typeof after !== 'string' || Math.max(before.length, after.length) <= MAX_VALUE) return 0
+  let same = 0
+  while (same < before.length && before[same] === after[same]) same++
+  return Math.max(0, same - SHARED)
 }
 
 function mask (value: unknown, name: string): unknown {

@@ -4,7 +4,7 @@ import { test } from 'tap'
 import { affectedRoutes } from '../../../bin/plan/affected-routes.js'
 import { sameEntries, longestRise } from '../../../bin/plan/same-entries.js'
 import { diffConfig, type ConfigChange } from '../../../bin/plan/config-diff.js'
-import { printPlan } from '../../../bin/plan/print-plan.js'
+import { changeLine, printPlan } from '../../../bin/plan/print-plan.js'
 import { keepTerminal } from '../../fixtures/cli.js'
 
 const SHOP = {
@@ -156,6 +156,10 @@ test('print-plan: a line for each difference, and no secret', (t) => {
     '1 project to change, 1 as they are'
   ])
   t.notMatch(terminal.out.join('\n'), 'canary')
+  const long = 'a line of some length, '.repeat(20)
+  t.equal(changeLine({ path: ['body'], kind: 'changed', before: `${long}one`, after: `${long}two` }), '~ body: "…ine of some length, one" -> "…ine of some length, two"', 'of long texts what differs is seen')
+  t.notMatch(changeLine({ path: ['password'], kind: 'changed', before: `${long}one`, after: `${long}two` }), 'some length')
+  t.match(changeLine({ path: ['plugins', 'cors'], kind: 'moved', before: 'a', after: null }), 'plugins.cors: moved to the front')
   const nothing = keepTerminal()
   printPlan([{ project: 'other', action: 'none', changes: [], affectedRoutes: [] }], nothing)
   t.strictSame(nothing.out, ['nothing to change'])
