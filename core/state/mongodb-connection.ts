@@ -80,10 +80,8 @@ const PATIENT = 10
 /** A server that is there is heard more often than the shortest silence that is taken for its end, by default. */
 const HEARTBEAT_MS = 500
 /** A server that went silent is found out within this time, and tried again. A handshake has it too, on however busy a machine. */
-const CONNECT_MS = 3_000
+const CONNECT_MS = 2_500
 const CLOSE_MS = 2_000
-// What a heartbeat may take beyond that: a connection that is slow to come, and then silent.
-const SLACK_MS = 1_000
 /** How soon behind a failure a server is tried again. */
 const LEAST_HEARTBEAT_MS = 250
 
@@ -100,7 +98,7 @@ export function openMongoConnection (options: MongoOptions): MongoConnection {
   const collections: MongoCollections = {
     records: db.collection('records'), sequence: db.collection('sequence'), usage: db.collection('usage'), leases: db.collection('leases'), settings: db.collection('settings')
   }
-  const heartbeats = watchHeartbeats(HEARTBEAT_MS + CONNECT_MS + SLACK_MS)
+  const heartbeats = watchHeartbeats(HEARTBEAT_MS + CONNECT_MS)
   client.on('serverHeartbeatStarted', ({ connectionId }) => { heartbeats.heard(connectionId) })
   client.on('serverHeartbeatSucceeded', ({ connectionId }) => { heartbeats.heard(connectionId) })
   client.on('serverHeartbeatFailed', ({ connectionId }) => { heartbeats.heard(connectionId) })
