@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { CompileServices } from './compile-project.js'
 import type { CompiledProject } from './compiled-project.js'
 import type { GatewayRequest, ResponseSink } from './context.js'
+import { type EarlyRequest, recordEarly } from './early-record.js'
 import { renderError } from './error-body.js'
 import type { Clock, Directory, Logger, Secrets } from './host.js'
 import { stackOf } from './lib/as-error.js'
@@ -270,18 +271,20 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   }
 
   refuseEarly (early: EarlyRefusal): RenderedRefusal {
-    const { refusal, connection } = early
+    const { refusal } = early
     const id = randomUUID()
     const { contentType, body } = this.renderError(refusal, id, early.accept)
     this.options.metrics.refused(refusal.code)
-    this.options.metrics.route(null, null).observe(refusal.status, 0, null, 0, body.length)
-    this.options.accessLog?.record({
-      time: this.clock.now(), requestId: id, client: connection.remoteAddress, method: early.method, scheme: connection.encrypted ? 'https' : 'http', host: '',
-      path: pathToLog(early.target), query: '', httpVersion: early.httpVersion, status: refusal.status, complete: true, durationMs: 0, upstreamMs: null, target: null,
-      bytesIn: 0, bytesOut: body.length, project: null, route: null, consumer: null, errorCode: refusal.code, errorReason: typeof refusal.details?.['reason'] === 'string' ? refusal.details['reason'] : null,
-      userAgent: null, fields: null
-    })
+    const reason = refusal.details?.['reason']
+    recordEarly({ ...this.options, clock: this.clock }, early, { id, status: refusal.status, bytesOut: body.length, errorCode: refusal.code, errorReason: typeof reason === 'string' ? reason : null })
     return { status: refusal.status, headers: [...refusal.headers, 'content-type', contentType, this.requestIdHeader ?? DEFAULT_ID_HEADER, id], body }
+  }
+
+  /** Counts and logs an answer without a body that no route gave and that is no error, and gives its header fields: the request id, unless the configuration wants none. */
+  answerEarly (request: EarlyRequest, status: number): readonly string[] {
+    const id = randomUUID()
+    recordEarly({ ...this.options, clock: this.clock }, request, { id, status, bytesOut: 0, errorCode: null, errorReason: null })
+    return this.requestIdHeader === null ? [] : [this.requestIdHeader, id]
   }
 
   bug (error: unknown, requestId: string, where: string): void {
@@ -291,10 +294,4 @@ export class Gateway implements ListenerTarget, ExchangeObserver {
   upstreamFailed (error: { code: string, details?: Readonly<Record<string, unknown>> | undefined, cause?: unknown }, requestId: string, target: string | null): void {
     this.options.log.warn({ requestId, target, code: error.code, reason: error.details?.['reason'], cause: error.cause instanceof Error ? error.cause.message : undefined }, 'an upstream failed')
   }
-}
-
-/** The path of a request target that may be in any form: without an authority, which may hold a password, and without the query. */
-function pathToLog (target: string): string {
-  const path = /^(?:[a-z][a-z0-9+.-]*:\/\/[^/?]*)?(\/[^?]*)/i.exec(target)?.[1] ?? ''
-  return path.slice(0, 512)
 }
