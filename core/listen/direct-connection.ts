@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { GatewayError } from '../errors.js'
 import type { SocketReader } from '../lib/shared-reads.js'
 import { ticker, type Ticking } from '../lib/ticker.js'
 import { Refusal } from '../reply.js'
@@ -52,6 +53,8 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
   private handedOver = false
   private ending = false
   private endsGently = false
+  /** What came was no body's: whatever else comes is nobody's. */
+  private deaf = false
   private limited = false
   private fresh = true
   /** When it was first seen to wait for the head of a request, in `performance.now()` terms; 0 = it does not, or was not looked at since. */
@@ -79,7 +82,7 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
   get idle (): boolean { return this.sink === null && this.held === null }
 
   read (bytes: Buffer, length: number, kept: boolean): boolean {
-    if (this.ending) return true
+    if (this.ending || this.deaf) return true
     const { held } = this
     if (held === null) {
       this.run(bytes, length, kept)
@@ -97,16 +100,15 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
   private run (bytes: Buffer, length: number, kept: boolean): void {
     this.running = true
     let at = 0
-    while (at < length && !this.handedOver && !this.ending) {
+    while (at < length && !this.handedOver && !this.ending && !this.deaf) {
       const { body } = this
       if (this.sink === null) {
         const end = this.begin(bytes, at, length)
         if (end === INCOMPLETE) break
         at = end
       } else if (body !== null && !body.received && body.flows) {
-        const end = at + body.share(length - at)
-        const chunk = bytes.subarray(at, end)
-        body.take(kept ? chunk : Buffer.from(chunk))
+        const end = this.feed(body, bytes, at, length)
+        if (end === -1) break
         at = end
         if (body.received) {
           // Whoever takes the body may be full; the client has to be heard all the same, or nobody sees it go.
@@ -116,10 +118,22 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
       } else break
     }
     this.running = false
-    if (at === length || this.handedOver || this.ending) return
+    if (at === length || this.handedOver || this.ending || this.deaf) return
     const rest = bytes.subarray(at, length)
     this.held = kept ? rest : Buffer.from(rest)
     if (this.sink !== null && this.held.length >= MOST_HELD) this.stopReading()
+  }
+
+  /** Gives a body its bytes. Gives where they end, or -1 where they can not be one's: nothing more is taken of this connection. */
+  private feed (body: DirectBody, bytes: Buffer, from: number, to: number): number {
+    try {
+      return body.take(bytes, from, to)
+    } catch (error) {
+      this.deaf = true
+      // It becomes the answer, unless there is one, or nobody reads the body any more.
+      if (!(error instanceof GatewayError) || this.sink?.headSent !== false || !body.breakOff(error)) this.socket.destroy()
+      return -1
+    }
   }
 
   /** Begins to serve the request at `from`. Gives where what follows begins, or `INCOMPLETE`. */
@@ -138,8 +152,14 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
     return end
   }
 
-  makeBody (length: number | null): DirectBody {
-    return this.body = new DirectBody(this, length as number)
+  makeBody (length: number | null, awaitsContinue: boolean): DirectBody {
+    return this.body = new DirectBody(this, length, awaitsContinue)
+  }
+
+  sayContinue (): boolean {
+    if (this.sink === null || this.sink.headSent || this.sink.closed) return false
+    this.socket.write('HTTP/1.1 100 Continue\r\n\r\n', 'latin1')
+    return true
   }
 
   private handOver (rest: Buffer): void {

@@ -34,7 +34,7 @@ const lineEnds: number[] = []
 
 /**
  * Reads heads of requests of the usual kind (RFC 9112 sections 3 and 5) straight from what a connection has read: a known method, a target
- * that begins with a slash, HTTP/1.1, fields on lines that end in CRLF, none that asks for another protocol, for `100` or for a coding. Whatever is
+ * that begins with a slash, HTTP/1.1, fields on lines that end in CRLF, none that asks for another protocol. Whatever is
  * otherwise, and whatever is wrong, is left to Node's parser: what is taken here is a part of what that takes, and is read alike (a property test
  * holds both).
  */
@@ -92,11 +92,11 @@ function parse (text: string, lines: number, fields: FieldTable): DirectHead | n
     if (colon === -1 || colon >= stop) return null
     const name = text.slice(start, colon)
     const { isToken, kind } = fields.lookUp(name)
-    if (!isToken || kind === FieldKind.transferEncoding || kind === FieldKind.upgrade || kind === FieldKind.expect) return null
+    if (!isToken || kind === FieldKind.upgrade) return null
     let valueStart = colon + 1
     let valueEnd = stop
-    // Tabs around a length are white space to the standard, and something else to some parsers.
-    if (kind === FieldKind.contentLength && text.slice(colon, stop).includes('\t')) return null
+    // Tabs around what frames a body are white space to the standard, and something else to some parsers.
+    if ((kind === FieldKind.contentLength || kind === FieldKind.transferEncoding) && text.slice(colon, stop).includes('\t')) return null
     while (valueStart < valueEnd && isSpace(text.charCodeAt(valueStart))) valueStart++
     while (valueEnd > valueStart && isSpace(text.charCodeAt(valueEnd - 1))) valueEnd--
     rawHeaders.push(name, text.slice(valueStart, valueEnd))

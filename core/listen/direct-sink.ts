@@ -40,6 +40,9 @@ export class DirectSink implements ResponseSink {
   /** Bytes of a body that is short enough to wait for; -1 = of any other. */
   private heldLength = -1
   private chunked = false
+  /** What Content-Length says of a body that is sent; -1 = nothing. */
+  private declared = -1
+  private unwritable: Error | null = null
   private draining = false
   private ended = false
 
@@ -66,6 +69,7 @@ export class DirectSink implements ResponseSink {
     this.headSent = true
     if (this.closed) return
     const length = this.compose(status, reason, headers, bodyless)
+    if (!bodyless) this.declared = length
     if (!bodyless && length >= 0 && length <= HOLD_BYTES) this.heldLength = length
     flushThisTurn(this)
   }
@@ -110,6 +114,7 @@ export class DirectSink implements ResponseSink {
   write (chunk: Buffer): boolean {
     if (this.closed) return true
     this.bytesWritten += chunk.length
+    if (this.declared !== -1 && this.bytesWritten > this.declared) { this.breakOff(); return true }
     if (this.held !== '' && this.heldBody === null && chunk.length === this.heldLength) { this.heldBody = chunk; return true }
     this.flushBody()
     if (chunk.length === 0) return true
@@ -144,6 +149,7 @@ export class DirectSink implements ResponseSink {
 
   end (trailers: readonly string[] | null): void {
     if (this.closed) return
+    if (this.declared !== -1 && this.bytesWritten !== this.declared) { this.breakOff(); return }
     let text = this.held
     this.held = ''
     const { heldBody } = this
@@ -170,6 +176,13 @@ export class DirectSink implements ResponseSink {
     this.held = text
     if (body.length > 0) this.put(body)
     this.end(null)
+  }
+
+  /** A step has set a length that is not the body's: what the client takes for the next answer would be a part of this one. */
+  private breakOff (): void {
+    if (this.owner.socket.destroyed) return
+    this.unwritable = new Error(`the answer's Content-Length says ${this.declared}, and its body is ${this.bytesWritten > this.declared ? 'longer' : 'shorter'}`)
+    this.abort()
   }
 
   /** Sends what is the last of the answer; empty = it is out already. */
@@ -200,8 +213,11 @@ export class DirectSink implements ResponseSink {
     this.heldBody = null
     const { body } = this
     if (body !== null && !body.complete) body.abandon()
-    this.onClose?.(complete, null)
-    this.owner.answered(this.closes, this.gently)
+    try {
+      this.onClose?.(complete, this.unwritable)
+    } finally {
+      this.owner.answered(this.closes, this.gently)
+    }
   }
 
   abort (): void {

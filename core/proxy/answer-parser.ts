@@ -1,7 +1,7 @@
+import { copyChunk } from '../lib/chunk-buffers.js'
+import { ChunkDecoder } from '../lib/chunk-decoder.js'
 import { latin1 } from '../lib/latin1.js'
 import { type AnswerHead, CHUNKED, parseHead, parseTrailers, UNTIL_CLOSE } from './answer-head.js'
-import { ChunkDecoder } from './chunk-decoder.js'
-import { copyChunk } from './chunk-buffers.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 /** Who hears what an answer consists of. Any of the calls may stop the parser. */
@@ -179,9 +179,9 @@ export class AnswerParser {
     let data: Buffer | null
     try {
       data = decoder.decode(bytes, from, to)
-    } catch (error) {
+    } catch {
       this.state = IDLE
-      throw error
+      throw new UpstreamFault({ kind: 'invalid', reason: 'invalid_http', message: 'a chunk of the answer is not HTTP/1.1' })
     }
     if (decoder.over && this.state === CHUNKS) {
       this.state = TRAILERS

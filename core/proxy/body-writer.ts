@@ -1,5 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
+import { LARGE_BYTES } from '../lib/chunk-buffers.js'
+import { RequestBodyStream } from './request-body.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 /**
@@ -49,17 +51,25 @@ export class BodyWriter {
     if (this.left !== null) {
       this.left -= chunk.length
       if (this.left < 0) { this.fail(new UpstreamFault({ kind: 'body', reason: 'invalid_forward', message: 'the body is longer than its Content-Length' })); return }
-      more = socket.write(chunk)
+      more = this.pass(chunk)
     } else {
       if (chunk.length === 0) return
       if (!this.corked) socket.cork()
       socket.write(`${chunk.length.toString(16)}\r\n`, 'latin1')
-      socket.write(chunk)
+      this.pass(chunk)
       more = socket.write('\r\n', 'latin1')
       if (!this.corked) socket.uncork()
     }
     this.uncork()
     if (!more) this.body.pause()
+  }
+
+  /** A body of a gigabyte is 16 000 chunks: those that are written are read into again. */
+  private pass (chunk: Buffer): boolean {
+    const { socket, body } = this
+    return body instanceof RequestBodyStream && chunk.length >= LARGE_BYTES
+      ? socket.write(chunk, () => { body.giveBack(chunk) })
+      : socket.write(chunk)
   }
 
   private readonly end = (): void => {

@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream'
 import type { BodyConsumer, BodySource } from '../context.js'
 import type { GatewayError } from '../errors.js'
+import type { ChunkLender } from '../lib/chunk-buffers.js'
 
 /**
  * A client's body as the stream that `BodyWriter` pumps. The client's own message is never handed over: what is given up when an upstream
@@ -34,6 +35,12 @@ export class RequestBodyStream extends Readable implements BodyConsumer {
 
   error (error: GatewayError): void {
     this.destroy(error)
+  }
+
+  /** Tells the source that a chunk is written, and nobody holds it. */
+  giveBack (chunk: Buffer): void {
+    const { source } = this
+    if ('giveBack' in source) (source as BodySource & ChunkLender).giveBack(chunk)
   }
 
   override _read (): void {

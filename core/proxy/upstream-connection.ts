@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 import type { Readable } from 'node:stream'
 import { GatewayError } from '../errors.js'
+import { giveBackChunk } from '../lib/chunk-buffers.js'
 import { latin1 } from '../lib/latin1.js'
 import { readInto, type SocketReader } from '../lib/shared-reads.js'
 import type { AnswerHead } from './answer-head.js'
 import { type AnswerEvents, AnswerParser } from './answer-parser.js'
 import { BodyWriter } from './body-writer.js'
-import { giveBackChunk } from './chunk-buffers.js'
 import { UpstreamFault } from './upstream-fault.js'
 
 /** A request as it is written. */

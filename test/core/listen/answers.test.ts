@@ -57,3 +57,26 @@ test('answers: a step that writes what no head can hold costs its own request, w
   }
   t.equal(gateway.bugs.length, 5)
 })
+
+test('answers: one whose length a step has set wrongly is broken off, and is not taken for two', async (t) => {
+  const upstream = await createUpstream((_req, res) => { res.write('hello'); setImmediate(() => { res.end('HTTP/1.1 200 OK') }) })
+  t.teardown(() => upstream.close())
+  let length = ''
+  const plugin = definePlugin({
+    name: 'wrong', stage: 'transform', config: Type.Object({}),
+    create: () => ({ response (ctx) { ctx.response.headers.set('content-length', length) } })
+  })
+  const gateway = await startGateway(t, { upstreamUrl: upstream.url, authored: [plugin], routes: [{ path: '/*', plugins: ['wrong'] }] })
+  for (const said of ['3', '5', '100']) {
+    length = said
+    const { bytes, closed } = await sendRaw(gateway.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n', { untilClose: true })
+    t.ok(closed, said)
+    const body = bytes.toString().split('\r\n\r\n').slice(1).join('')
+    t.ok('helloHTTP/1.1 200 OK'.startsWith(body) && body.length <= Number(said), `${said}: "${body}"`)
+  }
+  t.equal(gateway.bugs.length, 3)
+  length = '20'
+  const { responses, closed } = await sendRaw(gateway.port, 'GET / HTTP/1.1\r\nHost: a\r\n\r\n')
+  t.equal(responses[0]?.body.toString(), 'helloHTTP/1.1 200 OK')
+  t.notOk(closed)
+})

@@ -1,5 +1,5 @@
 /** Chunks below this come out of Node's own pool of small buffers, which costs less than keeping one. */
-const LARGE_BYTES = 16 * 1024
+export const LARGE_BYTES = 16 * 1024
 const BUFFER_BYTES = 64 * 1024
 /** More are rarely out at a time: a chunk is mostly written before the next is read. */
 const MOST_SPARE = 8
@@ -24,4 +24,10 @@ export function takeChunk (length: number): Buffer {
 /** Gives a chunk back, which nobody holds any more. Only for what `copyChunk` and `takeChunk` gave. */
 export function giveBackChunk (chunk: Buffer): void {
   if (chunk.buffer.byteLength === BUFFER_BYTES && chunk.length >= LARGE_BYTES && spare.length < MOST_SPARE) spare.push(Buffer.from(chunk.buffer))
+}
+
+/** Who gives chunks that may be given back to it. */
+export interface ChunkLender {
+  /** Nobody holds this chunk any more, nor a part of it. Need not be called. */
+  giveBack (chunk: Buffer): void
 }

@@ -1,5 +1,4 @@
 import { takeChunk } from './chunk-buffers.js'
-import { UpstreamFault } from './upstream-fault.js'
 
 const SIZE = 0
 const EXTENSION = 1
@@ -20,6 +19,9 @@ const CR = 0x0d
 const LF = 0x0a
 const SEMICOLON = 0x3b
 
+/** What is thrown for bytes that are no chunk. */
+export class ChunkError extends Error {}
+
 /** Takes the chunks of a body apart (RFC 9112 section 7.1), as strictly as that says: CRLF alone ends a line, and nothing stands around a size. */
 export class ChunkDecoder {
   /** Where the bytes stop that the last call took. */
@@ -35,7 +37,7 @@ export class ChunkDecoder {
 
   /**
    * Takes the bytes from `from` to `to` and gives what is data among them, null for none: one copy however many chunks there are, since whoever
-   * reads uses the buffer again. Throws UpstreamFault for what is no chunk.
+   * reads uses the buffer again. Throws ChunkError for what is no chunk.
    */
   decode (bytes: Buffer, from: number, to: number): Buffer | null {
     let data: Buffer | null = null
@@ -99,6 +101,6 @@ function hexDigit (byte: number): number {
   return lower >= 0x61 && lower <= 0x66 ? lower - 0x57 : -1
 }
 
-function notHttp (): UpstreamFault {
-  return new UpstreamFault({ kind: 'invalid', reason: 'invalid_http', message: 'a chunk of the answer is not HTTP/1.1' })
+function notHttp (): ChunkError {
+  return new ChunkError('a chunk is not HTTP/1.1')
 }
