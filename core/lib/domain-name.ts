@@ -17,7 +17,7 @@ export type DomainName = { readonly name: string, readonly problem: null } | { r
 /**
  * Reads a domain that somebody wants to be served under: `api.example.com`, or `*.example.com` for every name below. What is given back is in
  * lower case, in ASCII (IDNA) and without a trailing dot. Refused is what nobody can show to have of the public DNS: addresses however they
- * are written, single labels, names like `localhost`, and public suffixes as far as they are known.
+ * are written, single labels, names like `localhost`, and public suffixes.
  */
 export function readDomainName (text: string): DomainName {
   const wrong = (problem: string): DomainName => ({ name: null, problem })
