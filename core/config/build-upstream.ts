@@ -52,6 +52,7 @@ function readTarget (target: string | { url: string, weight?: number }, at: Conf
   const parsed = new URL(url)
   if (parsed.username !== '' || parsed.password !== '') return wrong('holds a user or password', 'set an Authorization header with the "headers" plugin instead')
   if (url.includes('?') || url.includes('#')) return wrong('holds a query or fragment', 'end it with the path')
+  if (parsed.port === '0') return wrong('names the port 0, on which nothing can listen', 'write the port of the service, or leave it out for 80 (http) or 443 (https)')
   const pathname = parsed.pathname.replace(/\/+$/, '')
   return { url: parsed.origin + pathname, weight }
 }

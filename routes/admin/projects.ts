@@ -143,6 +143,7 @@ async function checkTarget (state: StatePorts, target: string, byOperator: boole
   }
   // What a URL parser forgives (tabs, backslashes, a missing slash) others read in other ways.
   if (!/^https?:\/\/[^\s\\/?#@]+(\/[^\s\\?#]*)?$/i.test(target)) throw wrong('has to be http:// or https://, a host and perhaps a path, without user, query and fragment')
+  if (url.port === '0') throw wrong('names the port 0, on which nothing can listen: write the port of the service, or leave it out for 80 (http) or 443 (https)')
   const refused = byOperator ? null : await state.refuseTarget(url)
   if (refused !== null) throw new GatewayError('VALIDATION_ERROR', { message: refused, details: { reason: 'target_not_allowed' } })
 }

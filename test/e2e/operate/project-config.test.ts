@@ -34,6 +34,7 @@ test('project config: a tenant writes its project in YAML or JSON, which serves 
 
   const refused: [text: string, line: number, column: number, message: RegExp][] = [
     ['routes:\n  - match: { path: "/*" }\n    upstream: u\nupstreams:\n  u: { targets: [ "http://127.0.0.1:8081" ] }\n', 5, 19, /not a public address/],
+    ['routes:\n  - match: { path: "/*" }\n    upstream: u\nupstreams:\n  u: { targets: [ "https://api.example.com:0" ] }\n', 5, 19, /port 0/],
     ['routes:\n  - match: { path: "/*" }\n    plugins: [ { use: ./x.ts } ]\n', 3, 23, /plugin of one's own/],
     ['routes: []\nlisten: { port: 1 }\n', 2, 1, /gateway as a whole/],
     ['routes: []\nhosts: [ bank.example ]\n', 2, 10, /not a verified domain/],

@@ -60,7 +60,7 @@ test('admin-api: bodies are JSON of known fields with right types, and nothing e
     [{ target_url: TARGET, api_version: 'a\0b' }, 400], ['{"target_url":"https://a.b","api_version":"\\ud800"}', 400], [`{"target_url":${'['.repeat(30_000)}${']'.repeat(30_000)}}`, 400],
     [{ target_url: TARGET, rev: 5 }, 400], [{ target_url: TARGET, created_at: '2020-01-01T00:00:00Z' }, 400], [{ target_url: TARGET, _id: 'x' }, 400], [{ target_url: TARGET, active: 'yes' }, 400],
     [{ target_url: TARGET, project_id: 'No Slug' }, 400], [{ target_url: TARGET, api_version: 'x'.repeat(101) }, 400], [`{"target_url":"${'x'.repeat(70_000)}"}`, 413],
-    ...['ftp://a.b', 'https://', 'file:///etc/passwd', 'https://user:pass@a.b', 'https://a.b/?x', 'https://a.b/#x', 'https:\\\\a.b', 'https:/a.b', 'ht\ttps://a.b', '//a.b', 'javascript:alert(1)'].map((target): [unknown, number] => [{ target_url: target }, 400])
+    ...['ftp://a.b', 'https://', 'file:///etc/passwd', 'https://user:pass@a.b', 'https://a.b/?x', 'https://a.b/#x', 'https:\\\\a.b', 'https:/a.b', 'ht\ttps://a.b', '//a.b', 'javascript:alert(1)', 'https://a.b:0', 'http://a.b:00/x'].map((target): [unknown, number] => [{ target_url: target }, 400])
   ]
   for (const [body, status] of bad) {
     const answer = await ask('POST', '/admin/projects', { body })
