@@ -84,11 +84,17 @@ function fieldsOf (collection: CollectionName, record: Readonly<Record<string, u
 
 /** What finds the records of a filter. Values stand behind an operator each, so that none can be one. Throws RangeError for a field that can not be filtered on. */
 export function queryOf (collection: CollectionName, customerId: string | null, filter: Find['filter']): MongoQuery {
+  const conditions = Object.entries(filter).map(([field, condition]): [string, unknown] => {
+    const others = 'contains' in condition ? condition.alsoIn ?? [] : []
+    return others.length === 0 ? [pathOf(field), conditionOf(condition)] : ['$or', [field, ...others].map((one) => ({ [pathOf(one)]: conditionOf(condition) }))]
+  })
+  const either = conditions.filter(([name]) => name === '$or')
   return {
     collection,
     ...(customerId === null ? {} : { customer_id: { $eq: customerId } }),
     removed: false,
-    ...Object.fromEntries(Object.entries(filter).map(([field, condition]) => [pathOf(field), conditionOf(condition)]))
+    ...Object.fromEntries(conditions.filter(([name]) => name !== '$or')),
+    ...(either.length === 0 ? {} : { $and: either.map(([, any]) => ({ $or: any })) })
   }
 }
 

@@ -44,13 +44,14 @@ export function isPlainId (id: unknown): id is string {
 /** Throws InvalidValueError for a field that is no plain word, and for a condition that is none of those that there are (an operator of a database). */
 export function assertConditions (collection: string, filter: Readonly<Record<string, Condition | undefined>>, sort: readonly { readonly field: string }[]): void {
   for (const field of [...Object.keys(filter), ...sort.map(({ field }) => field)]) {
-    if (!/^[a-z][a-z0-9_]{0,63}$/.test(field)) throw new InvalidValueError(collection, [], 'has no field of this name')
+    if (!FIELD.test(field)) throw new InvalidValueError(collection, [], 'has no field of this name')
   }
   for (const [field, condition] of Object.entries(filter)) {
     if (!isCondition(condition)) throw new InvalidValueError(collection, [field], 'is asked for with something that is no condition')
   }
 }
 
+const FIELD = /^[a-z][a-z0-9_]{0,63}$/
 const BOUNDS = ['gt', 'gte', 'lt', 'lte']
 
 function isCondition (condition: unknown): boolean {
@@ -58,6 +59,8 @@ function isCondition (condition: unknown): boolean {
   const entries = Object.entries(condition).filter(([, value]) => value !== undefined)
   const [name, value] = entries[0] ?? []
   if (entries.length > 0 && entries.every(([key, bound]) => BOUNDS.includes(key) && (typeof bound === 'string' ? isWellFormed(bound) && !bound.includes('\0') : isNumber(bound)))) return true
+  const { alsoIn } = condition as { readonly alsoIn?: unknown }
+  if (name === 'contains' && entries.length === 2 && Array.isArray(alsoIn)) return alsoIn.every((field) => typeof field === 'string' && FIELD.test(field)) && isCondition({ contains: value as unknown })
   if (entries.length !== 1) return false
   if (name === 'eq') return value === null || isScalar(value)
   if (name === 'in') return Array.isArray(value) && value.every(isScalar)

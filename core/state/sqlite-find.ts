@@ -53,7 +53,10 @@ function conditionSql (field: string, condition: Condition): Sql {
   if ('in' in condition) {
     return { text: `${json} IN (SELECT value FROM json_each(?))`, values: [JSON.stringify(condition.in.map((value) => JSON.stringify(value)))] }
   }
-  if ('contains' in condition) return { text: `contains_text(${json}, ?)`, values: [JSON.stringify(condition.contains)] }
+  if ('contains' in condition) {
+    const fields = [field, ...condition.alsoIn ?? []]
+    return { text: `(${fields.map((one) => `contains_text(doc -> '$.${one}', ?)`).join(' OR ')})`, values: fields.map(() => JSON.stringify(condition.contains)) }
+  }
   const bounds = boundsOf(condition).map(([sign, bound]) => {
     const kinds = typeof bound === 'string' ? "'text'" : "'integer', 'real'"
     return { text: `(json_type(doc, '$.${field}') IN (${kinds}) AND doc ->> '$.${field}' ${sign} ?)`, value: bound }

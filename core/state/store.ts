@@ -9,8 +9,8 @@ export type Condition =
   | { readonly eq: string | number | boolean | null }
   | { readonly in: readonly (string | number | boolean)[] }
   | { readonly gt?: string | number, readonly gte?: string | number, readonly lt?: string | number, readonly lte?: string | number }
-  /** Text that contains this one, without case; never a pattern. */
-  | { readonly contains: string }
+  /** Text that contains this one, without case, in this field or in one of `alsoIn`; never a pattern. */
+  | { readonly contains: string, readonly alsoIn?: readonly string[] }
 
 /** Conditions by field of the record's first level. */
 export type Filter<T> = { readonly [F in keyof T & string]?: Condition }

@@ -18,7 +18,7 @@ const ACCOUNTS: Resource<'accounts'> = {
   writable: { name: NAME, email: EMAIL },
   needed: ['name'],
   defaults: { email: null },
-  list: { filters: { status: ['active', 'suspended'], email: 'text' }, sorts: ['customer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
+  list: { filters: { status: ['active', 'suspended'], email: 'text' }, sorts: ['customer_id', 'created_at', 'updated_at', 'name', 'status'], search: ['name'] },
   permissions: { read: 'accounts:read', create: 'accounts:create', update: 'accounts:update', remove: 'accounts:delete' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: id }) {
     const owners = await ownersOf(store, id)

@@ -39,7 +39,7 @@ const KEYS: Resource<'credentials'> = {
   defaults: { name: null, plan_id: null, limits: null, allowed_networks: [], require_signature: false },
   list: {
     filters: { customer_id: 'text', project_id: 'text', consumer_id: 'text', plan_id: 'text', status: ['active', 'revoked'], prefix: 'text', require_signature: 'boolean' },
-    sorts: ['credential_id', 'created_at', 'updated_at', 'name', 'expires_at', 'status'], search: 'name'
+    sorts: ['credential_id', 'created_at', 'updated_at', 'name', 'expires_at', 'status'], search: ['name']
   },
   permissions: { read: 'api-keys:read', create: 'api-keys:write', update: 'api-keys:write', remove: 'api-keys:write' },
   beside: ({ state }, keys) => lastUses(state, keys, 'credential_id'),

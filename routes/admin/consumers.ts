@@ -17,7 +17,7 @@ const CONSUMERS: Resource<'consumers'> = {
   writable: { name: NAME, status: STATUS, metadata: METADATA },
   needed: ['name'],
   defaults: { status: 'active', metadata: {} },
-  list: { filters: { customer_id: 'text', status: ['active', 'inactive'] }, sorts: ['consumer_id', 'created_at', 'updated_at', 'name', 'status'], search: 'name' },
+  list: { filters: { customer_id: 'text', status: ['active', 'inactive'] }, sorts: ['consumer_id', 'created_at', 'updated_at', 'name', 'status'], search: ['name'] },
   permissions: { read: 'consumers:read', create: 'consumers:write', update: 'consumers:write', remove: 'consumers:write' },
   // Who writes anything of it wants it for itself.
   check: async (_call, _customerId, next) => ({ ...next, made_for: null }),

@@ -24,7 +24,7 @@ const DOMAINS: Resource<'domains'> = {
   collection: 'domains', path: '/admin/domains', name: 'domains', noun: 'a domain', idField: 'domain_id', idPrefix: 'dom',
   shown: SHOWN_DOMAIN,
   writable: {}, needed: [], defaults: {},
-  list: { filters: { customer_id: 'text', project_id: 'text', name: 'text', status: STATUSES }, sorts: ['domain_id', 'created_at', 'updated_at', 'name', 'status', 'checked_at'], search: 'name' },
+  list: { filters: { customer_id: 'text', project_id: 'text', name: 'text', status: STATUSES }, sorts: ['domain_id', 'created_at', 'updated_at', 'name', 'status', 'checked_at'], search: ['name'] },
   permissions: { read: 'domains:read', create: 'domains:write', update: 'domains:write', remove: 'domains:write' }
 }
 

@@ -9,7 +9,7 @@ export function listInMemory (records: readonly Fields[], asked: ListRequest, ur
   const { [idField]: cursor, ...rest } = filter as Readonly<Record<string, Condition>>
   const behind = asked.page === null ? cursor : undefined
   const uncut = Object.entries(behind === undefined ? filter as Readonly<Record<string, Condition>> : rest)
-  const found = records.filter((record) => uncut.every(([field, condition]) => holds(record[field], condition)))
+  const found = records.filter((record) => uncut.every(([field, condition]) => holds(record, field, condition)))
   const order = [...sort, { field: idField, descending: false }]
   const sorted = found.toSorted((a, b) => {
     for (const { field, descending = false } of order) {
@@ -18,14 +18,15 @@ export function listInMemory (records: readonly Fields[], asked: ListRequest, ur
     }
     return 0
   })
-  const left = behind === undefined ? sorted : sorted.filter((record) => holds(record[idField], behind))
+  const left = behind === undefined ? sorted : sorted.filter((record) => holds(record, idField, behind))
   return listAnswer(left.slice(offset, offset + perPage), { total: found.length, beyond: left.length }, asked, url, idField)
 }
 
-function holds (value: unknown, condition: Condition): boolean {
+function holds (record: Fields, field: string, condition: Condition): boolean {
+  const value = record[field]
   if ('eq' in condition) return value === condition.eq
   if ('in' in condition) return condition.in.some((one) => one === value)
-  if ('contains' in condition) return textOf(value).toLowerCase().includes(condition.contains.toLowerCase())
+  if ('contains' in condition) return [field, ...condition.alsoIn ?? []].some((one) => textOf(record[one]).toLowerCase().includes(condition.contains.toLowerCase()))
   return condition.gt === undefined || textOf(value) > String(condition.gt)
 }
 

@@ -7,8 +7,8 @@ export interface ListOptions {
   /** Query parameters that compare a field: with any of several texts, with these texts alone, or with true or false. */
   readonly filters: Readonly<Record<string, 'text' | 'boolean' | readonly string[]>>
   readonly sorts: readonly string[]
-  /** The field that `search` looks into. */
-  readonly search?: string
+  /** The fields that `search` looks into: what it is part of one of. */
+  readonly search?: readonly [string, ...string[]]
 }
 
 /** A list as it was asked for. */
@@ -52,7 +52,7 @@ export function listQuerySchema ({ filters, sorts, search }: ListOptions, more: 
     sort: Type.Optional(Type.String({ minLength: 1, maxLength: 300, description: `Any of ${sorts.join(', ')}, with commas between.` })),
     order: Type.Optional(Type.String({ minLength: 1, maxLength: 100, description: 'asc or desc for each of `sort`.' })),
     fields: Type.Optional(Type.String({ minLength: 1, maxLength: 1000, description: 'The only fields that are wanted, with commas between.' })),
-    ...search === undefined ? {} : { search: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: `Part of ${search}, without case.` })) },
+    ...search === undefined ? {} : { search: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: `Part of ${search.join(' or ')}, without case.` })) },
     ...Object.fromEntries(Object.entries(filters).map(([name, kind]) => [name, one(name, kind)])),
     ...more
   }, { additionalProperties: false })
@@ -76,8 +76,10 @@ export function readListRequest (asked: Readonly<Record<string, unknown>>, optio
     filter[name] = kind === 'boolean' ? { eq: value as boolean } : { in: valuesOf(name, value as string, kind === 'text' ? null : kind) }
   }
   if (options.search !== undefined && asked.search !== undefined) {
-    if (filter[options.search] !== undefined) throw invalidRequest([{ path: 'search', message: `goes without ${options.search}, which is what it looks into` }])
-    filter[options.search] = { contains: text('search') as string }
+    const [field, ...alsoIn] = options.search
+    const filtered = options.search.find((name) => filter[name] !== undefined)
+    if (filtered !== undefined) throw invalidRequest([{ path: 'search', message: `goes without ${filtered}, which is what it looks into` }])
+    filter[field] = { contains: text('search') as string, ...alsoIn.length === 0 ? {} : { alsoIn } }
   }
   const cursor = text('cursor')
   if (cursor === undefined) {

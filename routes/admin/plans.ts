@@ -14,7 +14,7 @@ const PLANS: Resource<'plans'> = {
   writable: { name: NAME, limits: LIMITS },
   needed: ['name', 'limits'],
   defaults: {},
-  list: { filters: { customer_id: 'text', name: 'text' }, sorts: ['plan_id', 'created_at', 'updated_at', 'name'], search: 'name' },
+  list: { filters: { customer_id: 'text', name: 'text' }, sorts: ['plan_id', 'created_at', 'updated_at', 'name'], search: ['name'] },
   permissions: { read: 'plans:read', create: 'plans:write', update: 'plans:write', remove: 'plans:write' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, plan_id: id }) {
     const keys = await store.credentials.count(customerId, { plan_id: { eq: id }, status: { eq: 'active' } })

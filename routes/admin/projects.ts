@@ -38,7 +38,7 @@ const PROJECTS: Resource<'projects'> = {
   needed: ['target_url'],
   atCreation: { project_id: PROJECT_ID },
   defaults: { auth_type: 'api_key', active: true, api_version: null },
-  list: { filters: { customer_id: 'text', auth_type: ['api_key', 'oauth', 'none'], active: 'boolean', api_version: 'text' }, sorts: ['project_id', 'created_at', 'updated_at', 'target_url'], search: 'project_id' },
+  list: { filters: { customer_id: 'text', auth_type: ['api_key', 'oauth', 'none'], active: 'boolean', api_version: 'text' }, sorts: ['project_id', 'created_at', 'updated_at', 'target_url'], search: ['project_id'] },
   permissions: { read: 'projects:read', create: 'projects:create', update: 'projects:update', remove: 'projects:delete' },
   async check (call, customerId, given, before) {
     const { principal, query, state } = call

@@ -31,7 +31,7 @@ const SECRETS: Resource<'secrets'> = {
   writable: { value: Type.String({ minLength: 1, maxLength: MOST_BYTES, writeOnly: true, description: 'At most 64 KB; never shown again.' }) },
   needed: ['value'],
   defaults: {},
-  list: { filters: { customer_id: 'text', project_id: 'text', name: 'text' }, sorts: ['secret_id', 'created_at', 'updated_at', 'name', 'project_id'], search: 'name' },
+  list: { filters: { customer_id: 'text', project_id: 'text', name: 'text' }, sorts: ['secret_id', 'created_at', 'updated_at', 'name', 'project_id'], search: ['name'] },
   permissions: { read: 'secrets:read', create: 'secrets:write', update: 'secrets:write', remove: 'secrets:write' },
   async check ({ state: { keys } }, customerId, { value, ...next }, before) {
     const text = value as string

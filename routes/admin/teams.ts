@@ -23,7 +23,7 @@ const TEAMS: Resource<'teams'> = {
   writable: { name: NAME, description: TEXT },
   needed: ['name'],
   defaults: { description: null },
-  list: { filters: { customer_id: 'text', name: 'text' }, sorts: ['team_id', 'created_at', 'updated_at', 'name'], search: 'name' },
+  list: { filters: { customer_id: 'text', name: 'text' }, sorts: ['team_id', 'created_at', 'updated_at', 'name'], search: ['name'] },
   permissions: { read: 'teams:read', create: 'teams:write', update: 'teams:write', remove: 'teams:write' },
   async beforeRemove ({ state: { open: { store } } }, { customer_id: customerId, team_id: id }) {
     await store.memberships.removeAll(customerId, { team_id: { eq: id } })

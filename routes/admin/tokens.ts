@@ -29,7 +29,7 @@ const TOKENS: Resource<'admin_tokens'> = {
   defaults: {},
   list: {
     filters: { customer_id: 'text', user_id: 'text', role: ['operator', 'owner', 'admin', 'developer', 'auditor'], scope: ['account', 'project'], status: ['active', 'revoked'] },
-    sorts: ['token_id', 'created_at', 'updated_at', 'name', 'expires_at'], search: 'name'
+    sorts: ['token_id', 'created_at', 'updated_at', 'name', 'expires_at'], search: ['name']
   },
   permissions: { read: 'tokens:read', create: 'tokens:write', update: 'tokens:write', remove: 'tokens:write' },
   beside: ({ state }, tokens) => lastUses(state, tokens, 'token_id'),

@@ -26,7 +26,7 @@ const USERS: Resource<'users'> = {
   needed: ['email'],
   atCreation: { tier: TIER },
   defaults: { name: null },
-  list: { filters: { customer_id: 'text', status: ['active', 'inactive'], tier: 'text', email: 'text' }, sorts: ['user_id', 'created_at', 'updated_at', 'email', 'name', 'tier', 'status'], search: 'email' },
+  list: { filters: { customer_id: 'text', status: ['active', 'inactive'], tier: 'text', email: 'text' }, sorts: ['user_id', 'created_at', 'updated_at', 'email', 'name', 'tier', 'status'], search: ['email', 'name'] },
   permissions: { read: 'users:read', create: 'users:write', update: 'users:write', remove: 'users:write' },
   check: async (_call, _customerId, next, before) => before === null ? { tier: null, status: 'active', ...next } : next,
   async beforeRemove (call, user) {

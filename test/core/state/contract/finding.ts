@@ -69,6 +69,9 @@ export function finding (contract: Register): void {
       ['contains: % is a percent sign', { name: { contains: '%' } }, ['k4']],
       ['contains: no pattern', { name: { contains: '.*' } }, []],
       ['contains nothing: every text', { name: { contains: '' } }, ['k1', 'k2', 'k4']],
+      ['contains, in one of several fields', { name: { contains: 'ann', alsoIn: ['status', 'revoked_at'] } }, ['k1', 'k2']],
+      ['contains, in another field', { name: { contains: 'CTIV', alsoIn: ['status'] } }, ['k1', 'k3', 'k4']],
+      ['two searches hold together', { name: { contains: '_', alsoIn: ['status'] }, status: { contains: 'active', alsoIn: ['name'] } }, ['k1']],
       ['several hold together', { status: { eq: 'active' }, name: { contains: 'ann' } }, ['k1']],
       ['a field that no record has', { nothing: { eq: 'x' } }, []]
     ]

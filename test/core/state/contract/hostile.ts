@@ -92,7 +92,7 @@ export function hostile (contract: Register): void {
   contract('a condition that is an operator of a database, or a field that is an expression, is refused', async (t, open) => {
     const { store } = await open()
     await store.consumers.insert('acme', consumer('c1'))
-    const conditions: unknown[] = [{ $ne: null }, { $gt: '' }, { eq: { $ne: null } }, { eq: ['c1'] }, { in: [{ $ne: 1 }] }, { in: 'c1' }, { contains: { $regex: '.' } }, { gt: { $gt: 1 } }, { gt: null }, { eq: 'c1', $where: '1' }, {}, null, 'c1', { eq: NaN }, { eq: '\ud800' }, { gt: 'a\0' }, { __proto__: { eq: 'c1' } }]
+    const conditions: unknown[] = [{ $ne: null }, { $gt: '' }, { eq: { $ne: null } }, { eq: ['c1'] }, { in: [{ $ne: 1 }] }, { in: 'c1' }, { contains: { $regex: '.' } }, { contains: 'c', alsoIn: ['$where'] }, { contains: 'c', alsoIn: ["name') OR 1=1 --"] }, { contains: 'c', alsoIn: 'name' }, { contains: 'c', alsoIn: [{ $ne: 1 }] }, { contains: 1, alsoIn: ['name'] }, { eq: 'c', alsoIn: ['name'] }, { alsoIn: ['name'] }, { gt: { $gt: 1 } }, { gt: null }, { eq: 'c1', $where: '1' }, {}, null, 'c1', { eq: NaN }, { eq: '\ud800' }, { gt: 'a\0' }, { __proto__: { eq: 'c1' } }]
     for (const condition of conditions) {
       const filter = { name: condition as Condition }
       await t.rejects(store.consumers.list('acme', { filter, limit: 10 }), { name: 'InvalidValueError' }, shown(condition))
