@@ -3,6 +3,7 @@ import { Type, type TSchema } from 'typebox'
 import { docsAddress } from '../../core/error-body.js'
 import { ERROR_CODES, type ErrorCode } from '../../core/errors.js'
 import type { Operation } from './operation.js'
+import { responseHeaders } from './response-headers.js'
 
 /** The body of an error. */
 function errorSchema (code: ErrorCode): TSchema {
@@ -31,9 +32,15 @@ const TAG_HEADERS = {
 }
 
 /** An operation as Fastify's plugins for documents take it. */
-export function describeOperation ({ id, method, url, summary, permission, body, takesText, query, answer, status, tagged, errors = [] }: Operation): FastifySchema {
+export function describeOperation (operation: Operation): FastifySchema {
+  const { id, method, url, summary, permission, body, takesText, query, answer, status, tagged, errors = [] } = operation
   const codes = new Set<ErrorCode>([...ALWAYS, ...body === undefined && takesText !== true ? [] : WITH_BODY, ...method === 'POST' ? WITH_KEY : [], ...body?.properties.customer_id === undefined ? [] : WITH_ACCOUNT, ...tagged === true ? ['PRECONDITION_FAILED'] as const : [], ...errors])
   const refusals = [...codes].map((code) => [ERROR_CODES[code].status, errorSchema(code)] as const)
+  const responses = {
+    [status]: answer === null ? { type: 'null', description: 'It is done.' } : { ...answer, description: status === 201 ? 'What was made.' : 'What there is.', examples: [exampleOf(answer)] },
+    ...tagged === true ? { 304: { type: 'null', description: 'If-None-Match names what there is.' } } : {},
+    ...Object.fromEntries(refusals)
+  } as Readonly<Record<string, object>>
   const parameters = [...url.matchAll(/:(\w+)/g)].map(([, name = '']) => name)
   return {
     operationId: id,
@@ -46,11 +53,7 @@ export function describeOperation ({ id, method, url, summary, permission, body,
     ...query === undefined ? {} : { querystring: query },
     ...parameters.length === 0 ? {} : { params: Type.Object(Object.fromEntries(parameters.map((name) => [name, Type.String()]))) },
     ...method === 'POST' || codes.has('PRECONDITION_FAILED') ? { headers: Type.Object({ ...method === 'POST' ? KEY_HEADER : {}, ...codes.has('PRECONDITION_FAILED') ? TAG_HEADERS : {} }) } : {},
-    response: {
-      [status]: answer === null ? { type: 'null', description: 'It is done.' } : { ...answer, description: status === 201 ? 'What was made.' : 'What there is.', examples: [exampleOf(answer)] },
-      ...tagged === true ? { 304: { type: 'null', description: 'If-None-Match names what there is.' } } : {},
-      ...Object.fromEntries(refusals)
-    }
+    response: Object.fromEntries(Object.entries(responses).map(([code, schema]) => [code, { ...schema, headers: responseHeaders(operation, Number(code)) }]))
   } as FastifySchema
 }
 

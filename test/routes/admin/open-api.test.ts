@@ -6,9 +6,20 @@ import { ERROR_CODES } from '../../../core/errors.js'
 import { exampleOf } from '../../../routes/admin/describe-operation.js'
 import { createValidator } from '../../../routes/admin/validation.js'
 import { OPERATIONS } from '../../../routes/admin/operations.js'
-import { openAdminApi } from '../../fixtures/admin-api.js'
+import { openAdminApi, type AdminAnswer, type AdminApiFixture } from '../../fixtures/admin-api.js'
 
-interface Described { operationId: string, summary: string, parameters?: { name: string, in: string }[], requestBody?: { content: Record<string, { example?: unknown, examples?: unknown, schema: { examples?: unknown[] } }> }, responses: Record<string, { description: string, content?: Record<string, { example?: unknown, examples?: Record<string, { value: unknown }>, schema: { examples?: unknown[] } }> }> }
+interface Described { operationId: string, summary: string, parameters?: { name: string, in: string }[], requestBody?: { content: Record<string, { example?: unknown, examples?: unknown, schema: { examples?: unknown[] } }> }, responses: Record<string, { description: string, headers?: Record<string, { description?: string, schema: object }>, content?: Record<string, { example?: unknown, examples?: Record<string, { value: unknown }>, schema: { examples?: unknown[] } }> }> }
+
+/** The header fields that the document tells of, where an answer has them. */
+const TOLD = ['etag', 'location', 'x-request-id', 'retry-after', 'idempotent-replay', 'www-authenticate']
+const toldOf = (headers: Headers): string[] => [...headers.keys()].filter((name) => TOLD.includes(name) || /ratelimit/.test(name)).sort()
+
+/** The documented header fields of each operation and status. */
+async function documentedHeaders (ask: AdminApiFixture['ask']): Promise<Map<string, string[]>> {
+  const { paths } = JSON.parse((await ask('GET', '/admin/openapi.json')).text) as { paths: Record<string, Record<string, Described>> }
+  const described = Object.values(paths).flatMap((methods) => Object.values(methods))
+  return new Map(described.flatMap(({ operationId, responses }) => Object.entries(responses).map(([status, { headers = {} }]) => [`${operationId} ${status}`, Object.keys(headers).map((name) => name.toLowerCase()).sort()])))
+}
 
 test('openapi: the document has every operation, with its parameters, an example, and the codes that it may answer', async (t) => {
   const { ask } = await openAdminApi(t)
@@ -49,6 +60,7 @@ test('openapi: the document has every operation, with its parameters, an example
 test('openapi: what operations answer is what their schemas say', async (t) => {
   const { ask, txt } = await openAdminApi(t)
   const answers = new Map<string, string>()
+  const documented = await documentedHeaders(ask)
   const made: Record<string, string> = {}
   const bodies: Record<string, object> = {
     'quick-start': { target_url: 'https://x.example' }, 'accounts.create': { name: 'x' }, 'projects.create': { target_url: 'https://x.example' }, 'consumers.create': { name: 'x' }, 'plans.create': { name: 'x', limits: { requests: '1/s' } }, 'users.create': { email: 'a@x.example' },
@@ -69,6 +81,7 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
     const given = await ask(method, id === 'audit.get' ? url.replace(':id', made['audit']!) : path, { body: body ?? (method === 'GET' || method === 'DELETE' ? undefined : {}) })
     t.equal(given.status, status, `${id} ${path}: ${given.text.slice(0, 300)}`)
     if (answer !== null && given.status === status) t.same([...Value.Errors(answer as TSchema, given.body)].map((error) => JSON.stringify(error)), [], id)
+    t.same(toldOf(given.headers), documented.get(`${id} ${status}`)!.filter((name) => name !== 'idempotent-replay'), `${id}: the header fields of ${status}`)
     answers.set(id, given.text)
     const idField = Object.keys(given.body ?? {}).find((name) => name.endsWith('_id'))
     if (id.endsWith('.create') && idField !== undefined) made[kind] = String(given.body[idField])
@@ -78,6 +91,40 @@ test('openapi: what operations answer is what their schemas say', async (t) => {
   t.equal(answers.size, OPERATIONS.length)
 })
 
+test('openapi: the header fields of answers that are seldom are documented too', async (t) => {
+  const { ask, engine } = await openAdminApi(t)
+  const documented = await documentedHeaders(ask)
+  const holds = (id: string, { status, headers }: AdminAnswer, expected: number, ...names: string[]): void => {
+    t.equal(status, expected, id)
+    t.same(toldOf(headers), [...names, 'x-request-id'].sort(), `${id} ${status}`)
+    t.same(toldOf(headers).filter((name) => documented.get(`${id} ${status}`)?.includes(name) !== true), [], `${id} ${status}: documented`)
+  }
+  const body = { project_id: 'one', target_url: 'https://x.example' }
+  const headers = { 'idempotency-key': 'k' }
+  holds('projects.create', await ask('POST', '/admin/projects', { body, headers }), 201, 'etag', 'location')
+  holds('projects.create', await ask('POST', '/admin/projects', { body, headers }), 201, 'etag', 'location', 'idempotent-replay')
+  holds('projects.get', await ask('GET', '/admin/projects/one', { headers: { 'if-none-match': '*' } }), 304, 'etag')
+  const slow = engine.insert.bind(engine)
+  let go = (): void => {}
+  let inside = (): void => {}
+  const reached = new Promise<void>((resolve) => { inside = resolve })
+  engine.insert = async (...args) => {
+    if (args[0] === 'plans') await new Promise<void>((resolve) => { go = resolve; inside() })
+    return await slow(...args)
+  }
+  const plan = { body: { name: 'free', limits: {} }, headers: { 'idempotency-key': 'p' } }
+  const first = ask('POST', '/admin/plans', plan)
+  await reached
+  holds('plans.create', await ask('POST', '/admin/plans', plan), 409, 'retry-after')
+  go()
+  holds('plans.create', await first, 201, 'etag', 'location')
+  engine.gone = true
+  holds('plans.list', await ask('GET', '/admin/plans'), 503, 'retry-after')
+  engine.gone = false
+  for (let wrong = 1; wrong <= 10; wrong++) holds('plans.list', await ask('GET', '/admin/plans', { token: 'sat_wrong' }), 401, 'www-authenticate')
+  holds('plans.list', await ask('GET', '/admin/plans'), 429, 'retry-after')
+})
+
 test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the one shape', async (t) => {
   const { ask, logged } = await openAdminApi(t)
   await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: 'https://x.example' } })
@@ -85,6 +132,7 @@ test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the
   const anything = fc.oneof(scalar, fc.array(scalar, { maxLength: 3 }), fc.dictionary(fc.oneof(fc.string(), fc.constantFrom('$ne', '$where', 'a.b', '__proto__', 'constructor')), scalar, { maxKeys: 3 }))
   let [sent, good] = [0, 0]
   const seen = new Set<string>()
+  const headersOf = await documentedHeaders(ask)
   for (const { id, method, url, body, query } of OPERATIONS) {
     const example = body === undefined ? {} : exampleOf(body) as Record<string, unknown>
     const bodyOf = fc.oneof(
@@ -96,10 +144,13 @@ test('openapi: whatever is sent to an operation, the answer is 2xx to 4xx in the
     const param = fc.oneof(fc.constantFrom('one', 'local', 'aud_000000000001', '__proto__', '..', '%00'), fc.string({ minLength: 1, unit: 'binary' }).map((text) => encodeURIComponent(text.replace(/\p{Surrogate}/gu, ''))).filter((text) => text !== ''))
     await fc.assert(fc.asyncProperty(bodyOf, queryOf, param, async (sentBody, sentQuery, sentParam) => {
       const search = method === 'GET' ? `?${new URLSearchParams(sentQuery as Record<string, string>).toString()}` : ''
-      const { status, text, body: given } = await ask(method, url.replace(':id', sentParam).replace(':member', sentParam) + search, method === 'GET' ? {} : method === 'DELETE' ? {} : { body: JSON.stringify(sentBody) })
+      const { status, text, body: given, headers } = await ask(method, url.replace(':id', sentParam).replace(':member', sentParam) + search, method === 'GET' ? {} : method === 'DELETE' ? {} : { body: JSON.stringify(sentBody) })
       sent++
       if (status < 400) good++
       seen.add(`${id} ${status}`)
+      const known = headersOf.get(`${id} ${status}`)
+      const unknown = known === undefined ? [] : toldOf(headers).filter((name) => !known.includes(name))
+      if (unknown.length > 0) throw new Error(`${id}: ${status} has ${unknown.join()}, which is not documented`)
       if (status >= 500 || status < 200 || (status >= 400 && typeof given?.error?.code !== 'string')) throw new Error(`${id}: ${status} ${text.slice(0, 300)}`)
     }), { numRuns: 25 })
   }
