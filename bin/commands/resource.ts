@@ -80,7 +80,21 @@ function addResource (group: Command, resource: Resource, terminal: Terminal): v
   if (can1('delete')) addAction(group, resource, { name: 'delete', description: 'remove one', method: 'DELETE', path: '', destroys: 'it is removed' }, terminal)
   for (const action of resource.actions) addAction(group, resource, action, terminal)
   addBulk(group, resource, terminal)
-  if (resource.name === 'audit') addVerify(group, terminal)
+  if (resource.name === 'audit') {
+    addErasePerson(group, terminal)
+    addVerify(group, terminal)
+  }
+}
+
+function addErasePerson (group: Command, terminal: Terminal): void {
+  flags(group.command('erase-person <email>')).description('erase all that the entries of an account tell of who has this e-mail address').option('-y, --yes', 'do not ask')
+    .action((email: string, options: Flags) => run(terminal, options, async (connection) => {
+      if (options.account === undefined) throw new CommandError('no account is named', 'add --account ID; what operators make is in "local"', EXIT.usage)
+      if (options.yes !== true) await confirm(`erase what the audit trail of ${options.account} tells of ${email}: it is lost; the chain holds`, email)
+      const { body } = await callAdmin(connection, { method: 'POST', path: '/admin/audit/erase', body: { ...scopeFields(options), email } })
+      if (options.json === true) terminal.print(JSON.stringify(body))
+      else terminal.print(`${(body as { erased: readonly string[] }).erased.length} entries erased`)
+    }))
 }
 
 function addVerify (group: Command, terminal: Terminal): void {

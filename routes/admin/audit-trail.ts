@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox'
 import { GatewayError } from '../../core/errors.js'
 import type { AuditRecord } from '../../core/state/records.js'
 import type { Query } from '../../core/state/store.js'
+import { erasePerson } from './erase-person.js'
 import { listAnswer, listAnswerSchema, listQuerySchema, readListRequest, type ListOptions } from './listing.js'
 import { defineOperation, type AnyCall, type Operation } from './operation.js'
 import { NO_FIELDS, showRecord } from './resource.js'
@@ -23,6 +24,16 @@ const IDS_AT_ONCE = 50
 const PIECE = 1_000
 const FROM_TO = { from: Type.Optional(Type.String({ format: 'date-time' })), to: Type.Optional(Type.String({ format: 'date-time' })) }
 const FIELDS = Object.keys(SHOWN_ENTRY.properties)
+
+const ERASE = defineOperation({
+  id: 'audit.erase', method: 'POST', url: '/admin/audit/:id/erase', summary: 'Erases what an entry tells of people and contents, for good; the chain holds without it', permission: 'system', body: NO_FIELDS, answer: SHOWN_ENTRY, status: 200, errors: ['NOT_FOUND'],
+  async run (call) {
+    const before = await find(call)
+    const { customer_id: customerId, audit_id: id } = before
+    if (before.payload !== null) await call.change({ customerId, targetId: id, before: null, after: null }, async () => { await call.state.open.audit.erase(customerId, id) })
+    return { status: 200, body: showRecord(SHOWN_ENTRY, { ...before, payload: null }) }
+  }
+})
 
 /** `/admin/audit`: read, never written; what it tells of people can be erased. */
 export const AUDIT_OPERATIONS: readonly Operation[] = [
@@ -49,15 +60,8 @@ export const AUDIT_OPERATIONS: readonly Operation[] = [
     id: 'audit.get', method: 'GET', url: '/admin/audit/:id', summary: 'Shows an entry of the audit trail', permission: 'audit:read', answer: SHOWN_ENTRY, status: 200, errors: ['NOT_FOUND'],
     run: async (call) => ({ status: 200, body: showRecord(SHOWN_ENTRY, await find(call)) })
   }),
-  defineOperation({
-    id: 'audit.erase', method: 'POST', url: '/admin/audit/:id/erase', summary: 'Erases what an entry tells of people and contents, for good; the chain holds without it', permission: 'system', body: NO_FIELDS, answer: SHOWN_ENTRY, status: 200, errors: ['NOT_FOUND'],
-    async run (call) {
-      const before = await find(call)
-      const { customer_id: customerId, audit_id: id } = before
-      if (before.payload !== null) await call.change({ customerId, targetId: id, before: null, after: null }, async () => { await call.state.open.audit.erase(customerId, id) })
-      return { status: 200, body: showRecord(SHOWN_ENTRY, { ...before, payload: null }) }
-    }
-  }),
+  ERASE,
+  erasePerson(ERASE),
   defineOperation({
     id: 'audit.verify', method: 'GET', url: '/admin/audit/verify', summary: 'Reads the whole trail and tells whether something is missing or was changed', permission: 'system', status: 200,
     answer: Type.Object({ entries: Type.Integer(), head: HASH, fault: Type.Union([Type.Object({ seq: Type.Integer(), problem: Type.Enum(['missing', 'chain', 'entry', 'payload']) }), Type.Null()]) }),

@@ -102,4 +102,17 @@ test('audit trail: who works on the database finds no way to take out, change, e
   t.same((await cut(`from=${middle}`)).map(({ seq }) => seq), exported.filter((one) => (one as unknown as { created_at: string }).created_at >= middle).map(({ seq }) => seq))
   t.same((await cut(`to=${middle}`)).map(({ seq }) => seq), exported.filter((one) => (one as unknown as { created_at: string }).created_at < middle).map(({ seq }) => seq))
   t.equal((await cut('customer_id=nobody')).length, 0)
+
+  // What tells of a person's address can go too, also of requests that were refused: those are found under no id of a person.
+  const asked = [['POST', '/admin/users', { email: 'Ada@x.example', name: 'Ada' }, 201], ['POST', '/admin/users', { email: 'ada@X.example', name: 'Ada Again' }, 409], ['POST', '/admin/users', { email: 'grace@x.example' }, 201]] as const
+  for (const [method, path, body, status] of asked) t.equal((await ask(method, path, body)).status, status)
+  const erase = (...args: string[]) => runCli(t, ['audit', 'erase-person', 'ADA@x.example', ...args, '--yes', '--url', `http://127.0.0.1:${port}`], { env: { SLUICE_ADMIN_TOKEN: TOKEN } })
+  t.match(await erase(), { code: 2, stderr: /no account is named \(add --account/ })
+  t.match(await ask('POST', '/admin/audit/erase', { customer_id: 'other', email: 'ada@x.example' }), { status: 200, json: { erased: [] } }, 'another account')
+  t.match(await erase('--account', 'local'), { code: 0, stdout: '3 entries erased\n' })
+  t.match(await ask('POST', '/admin/audit/erase', { customer_id: 'local', email: 'ada@x.example' }), { status: 200, json: { erased: [] } }, 'what is gone is not erased again')
+  const after = (await ask('GET', '/admin/audit?format=ndjson&perPage=100')).text
+  t.notMatch(after, /ada@x\.example/i)
+  t.match(after, /grace@x\.example/)
+  t.match(await verify(), { code: 0, said: /^30 records/ })
 })
