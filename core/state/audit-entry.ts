@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { canonicalJson } from '../lib/canonical-json.js'
 import type { AuditRecord } from './records.js'
 import type { NewAuditRecord } from './store.js'
 
@@ -34,9 +35,7 @@ export function hashOfEntry (entry: Omit<AuditRecord, 'hash'>): string {
 
 /** The hash of a payload. Over sorted keys: engines need not keep their order. */
 export function hashOfPayload (payload: Readonly<Record<string, unknown>>): string {
-  return sha256(JSON.stringify(payload, (_key, value: unknown) => value !== null && typeof value === 'object' && !Array.isArray(value)
-    ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => a < b ? -1 : 1))
-    : value))
+  return sha256(canonicalJson(payload))
 }
 
 function sha256 (text: string): string {

@@ -68,7 +68,7 @@ async function answer (
   if (operation.method !== 'POST' || key === undefined) return send(request, reply, await runner.run(operation, asked))
   if (typeof key !== 'string') throw new GatewayError('VALIDATION_ERROR', { details: { reason: 'idempotency_key' } })
   const result = await idempotency.once({
-    key, actor: principal.actor, method: operation.method, url: request.url, requestId: request.id, body: request.body ?? {}, secrets: operation.secrets ?? []
+    key, actor: principal.actor, method: operation.method, url: request.url, requestId: request.id, body: request.body ?? {}, preconditions: { ifMatch: asked.ifMatch, ifNoneMatch: asked.ifNoneMatch }, secrets: operation.secrets ?? []
   }, (attempt) => runner.run(operation, { ...asked, attempt }))
   if (result.replayed) reply.header('idempotent-replay', 'true')
   return send(request, reply, result)

@@ -1,6 +1,8 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { GatewayError } from '../../core/errors.js'
+import { canonicalJson } from '../../core/lib/canonical-json.js'
 import type { SystemStore } from '../../core/state/store.js'
+import type { Preconditions } from './entity-tag.js'
 import type { KeyMaker } from './state-ports.js'
 import { createSeededIds, type SeededIds } from './seeded-ids.js'
 import type { EarlierResult, Result } from './operation.js'
@@ -16,7 +18,10 @@ export interface KeyedRequest {
   readonly url: string
   /** The id of this attempt, by which the audit trail knows it. */
   readonly requestId: string
+  /** As JSON has it: the order of keys does not matter. */
   readonly body: unknown
+  /** What it is asked under: with others it is another request. Left out = nothing. */
+  readonly preconditions?: Preconditions
   /** Fields of the answer that are shown once (`Operation.secrets`). */
   readonly secrets: readonly string[]
 }
@@ -125,13 +130,13 @@ export function createIdempotency (system: SystemStore, keys: Pick<KeyMaker, 'di
 
   return {
     async once (keyed, run) {
-      const { key, actor, method, url, body } = keyed
+      const { key, actor, method, url, body, preconditions } = keyed
       if (!KEY.test(key)) throw new GatewayError('VALIDATION_ERROR', { message: 'Idempotency-Key has to be 1 to 255 visible ASCII characters.', details: { reason: 'idempotency_key' } })
       const name = sha256(JSON.stringify([actor, key]))
       if (running.has(name)) throw underWay(1_000)
       running.add(name)
       try {
-        return await make(name, JSON.stringify([method, url, body ?? null]), keyed, run)
+        return await make(name, canonicalJson([method, url, preconditions?.ifMatch ?? null, preconditions?.ifNoneMatch ?? null, body ?? null]), keyed, run)
       } finally {
         running.delete(name)
       }

@@ -160,6 +160,30 @@ test('idempotency: a request that was refused may be sent otherwise with its key
   t.equal(count(fixture, 'users'), 2)
 })
 
+test('idempotency: a request is the same with its keys in another order, and another one with another value, list, query or precondition', async (t) => {
+  const { ask } = await openAdminApi(t)
+  const send = (path: string, body: unknown, headers: Readonly<Record<string, string>> = {}): Promise<AdminAnswer> => ask('POST', path, { body, headers: { 'idempotency-key': 'k', ...headers } })
+  const first = await send('/admin/plans', '{"name":"pro","limits":{"requests":"1/s","tokens":"2/s"}}')
+  t.equal(first.status, 201, first.text)
+  const again = await send('/admin/plans', '{ "limits": { "tokens": "2/s", "requests": "1/s" }, "name": "pro" }')
+  t.strictSame([again.status, again.headers.get('idempotent-replay'), again.body['plan_id']], [201, 'true', first.body['plan_id']])
+  t.match((await send('/admin/plans', { name: 'pro', limits: { requests: '2/s', tokens: '1/s' } })).body.error, { code: 'CONFLICT', details: { reason: 'idempotency_key_reused' } }, 'other values')
+  await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: TARGET } })
+  const key = await idOf(ask, '/admin/api-keys', { project_id: 'one' }, 'credential_id')
+  const path = `/admin/api-keys/${key}/regenerate`
+  const under = (headers: Readonly<Record<string, string>>): Promise<AdminAnswer> => send(path, {}, { 'idempotency-key': 'r', ...headers })
+  t.equal((await under({ 'if-match': '"1"' })).status, 200)
+  t.equal((await under({ 'if-match': '"1"' })).headers.get('idempotent-replay'), 'true')
+  const others: Readonly<Record<string, string>>[] = [{ 'if-match': '"2"' }, { 'if-match': '*' }, {}, { 'if-match': '"1"', 'if-none-match': '"7"' }]
+  for (const headers of others) {
+    t.match((await under(headers)).body.error, { code: 'CONFLICT', details: { reason: 'idempotency_key_reused' } }, JSON.stringify(headers))
+  }
+  const items = [{ action: 'revoke', id: 'a' }, { action: 'revoke', id: 'b' }]
+  const bulk = (list: unknown[]): Promise<AdminAnswer> => send('/admin/api-keys/bulk', { items: list }, { 'idempotency-key': 'b' })
+  t.equal((await bulk(items)).status, 200)
+  t.equal((await bulk(items.toReversed())).status, 409, 'the order of a list matters')
+})
+
 test('idempotency: who names no revision is tried again when somebody else was faster, who names one gets 412', async (t) => {
   const { ask, engine } = await openAdminApi(t)
   await ask('POST', '/admin/projects', { body: { project_id: 'one', target_url: TARGET } })
