@@ -67,6 +67,7 @@ export async function openAdminPort (fleet: FleetView, options: AdminPortOptions
         },
         declared: () => fleet.declared(),
         describe: () => fleet.describe(),
+        declaredConfig: (projectId, tried) => fleet.declaredConfig(projectId, tried),
         dataUrl: () => fleet.listeners.find(({ name }) => name === 'data')?.url ?? null,
         whenServed: (projectId) => fleet.whenServed(projectId)
       })

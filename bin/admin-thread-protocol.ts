@@ -20,7 +20,7 @@ export interface FleetState {
 }
 
 /** What the thread of the admin API asks. */
-export type FleetQuestion = 'ping' | 'reload' | 'describe' | 'status' | 'metrics' | 'declared' | { readonly served: string }
+export type FleetQuestion = 'ping' | 'reload' | 'describe' | 'status' | 'metrics' | 'declared' | { readonly served: string } | { readonly project: string, readonly tried: string | null }
 
 /** From the serving thread. */
 export type ToAdminThread =

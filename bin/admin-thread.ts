@@ -131,7 +131,8 @@ export async function startAdminThread ({ ring, log, prepared = null, workerUrl 
 
   const valueOf = async (view: FleetView, question: FleetQuestion): Promise<unknown> => {
     if (question === 'ping') return null
-    return await (typeof question === 'string' ? view[question]() : view.whenServed(question.served))
+    if (typeof question === 'string') return await view[question]()
+    return await ('served' in question ? view.whenServed(question.served) : view.declaredConfig(question.project, question.tried))
   }
   const answer = async (id: number, question: FleetQuestion): Promise<void> => {
     try {

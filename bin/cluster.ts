@@ -209,6 +209,10 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
       for (const member of members) if (member.ready) return await (ask(member, 'describe') as Promise<string | null>).catch(() => null)
       return null
     },
+    async declaredConfig (project, tried) {
+      for (const member of members) if (member.ready) return await (ask(member, { project, tried }) as Promise<string | null>)
+      return null
+    },
     status: () => everyone<NodeStatus>('status'),
     whenServed: async (projectId) => { await everyone({ served: projectId }) },
     metrics: async () => [

@@ -4,6 +4,7 @@ import { mayBeSecret } from '../core/config/secret-places.js'
 import { isSecretKey, showText } from '../core/config/secrets.js'
 import type { ConfigPath, Finding } from '../core/errors.js'
 import { createRedactor } from '../core/observe/redact.js'
+import type { ReferencedTexts } from '../core/route.js'
 import { namedEntries } from './plan/named-entries.js'
 
 /** Makes the digest of a secret as it is shown, `sha256:` and 132 bits: keyed, because what can be guessed could be looked up otherwise. */
@@ -14,6 +15,9 @@ type Turn = (text: string, path: ConfigPath, place: string, key: string | null) 
 const SHOWN = /^sha256:[A-Za-z0-9_-]{22}$/
 const REFERENCE = /(?<!\$)\$\{secret:/
 const NAME_ALONE = /^(?:[A-Za-z]{1,10} )?\$\{secret:[A-Za-z0-9_]{1,64}\}$/
+const PRIVATE_KEY = /-----BEGIN [A-Z ]*PRIVATE KEY-----/
+/** Texts of this length are the same by no chance. */
+const NO_CHANCE = 8
 const redactor = createRedactor([])
 
 /** Whether a text is a secret's digest as `withDigests` shows it. */
@@ -21,9 +25,14 @@ export function isShownSecret (text: string): boolean {
   return SHOWN.test(text)
 }
 
-/** A configuration with its secrets as digests. Shares nothing with the one that was given. */
-export function withDigests (value: RawMap, digest: SecretDigest): RawMap {
-  return walk(value, [], [], null, (text, _path, _place, key) => isSecret(text, key) ? digest(text) : text) as RawMap
+/**
+ * A configuration with its secrets as digests. Shares nothing with the one that was given. `referenced`: texts that are secrets as well, with the key that
+ * they stand under; a long one is one anywhere.
+ */
+export function withDigests (value: RawMap, digest: SecretDigest, referenced: ReferencedTexts = []): RawMap {
+  const underKeys = new Set(referenced.map((one) => JSON.stringify(one)))
+  const long = new Set(referenced.flatMap(([, text]) => text.length < NO_CHANCE ? [] : [text]))
+  return walk(value, [], [], null, (text, _path, _place, key) => isSecret(text, key) || long.has(text) || underKeys.has(JSON.stringify([key, text])) ? digest(text) : text) as RawMap
 }
 
 /**
@@ -80,7 +89,7 @@ function walk (value: Raw, path: ConfigPath, place: readonly string[], key: stri
 function isSecret (text: string, key: string | null): boolean {
   // What names a secret of the store is none itself.
   if (text === '' || REFERENCE.test(text)) return false
-  return isSecretName(key) || showText(text, null, undefined) !== text
+  return isSecretName(key) || PRIVATE_KEY.test(text) || showText(text, null, undefined) !== text
 }
 
 function isSecretName (key: string | null): boolean {

@@ -20,6 +20,7 @@ import { LiveConfig } from './live-config.js'
 import { lastViewFile } from './last-view.js'
 import { openStore, type NodeStore } from './open-store.js'
 import { ownAddresses } from './own-addresses.js'
+import { packFileProject } from './pack-file-project.js'
 import { keysThatNeedRestart, oneAtATime, type LastReload, type ReloadResult } from './reload-result.js'
 import type { RefusedProject } from './store-projects.js'
 
@@ -60,6 +61,8 @@ export interface DataNode {
   reload (): Promise<ReloadResult>
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
+  /** A project that the files declare as it serves, or as it would with this text: the JSON of a FileProject, which holds secrets; null where there is none or it can not be had. */
+  declaredConfig (projectId: string, tried: string | null): Promise<string | null>
   /** Resolves once a project of the store is served, with all that was written before this was asked, or after a second. */
   whenServed (projectId: string): Promise<void>
   /** Opens log files anew, after a rotation. */
@@ -229,6 +232,12 @@ export async function startDataNode (options: DataNodeOptions): Promise<DataNode
     listeners: [{ name: 'data', url: ports.data.url }, ...(ports.redirect === null ? [] : [{ name: 'redirect', url: ports.redirect.url }])],
     reload,
     describe: () => loader.describe(),
+    async declaredConfig (projectId, tried) {
+      if (tried !== null) return await loader.tryProject(projectId, tried)
+      // What serves, and not what the files say by now: the thread that loads them keeps nothing for long.
+      const config = gateway.current?.projects.get(projectId)?.config
+      return config?.origin === 'operator-file' ? await packFileProject(config, live.lookUp) : null
+    },
     async whenServed (projectId) {
       if (store === null || followed === null) return
       const until = performance.now() + SERVED_WITHIN_MS

@@ -50,6 +50,11 @@ export interface FleetView {
   reload (): Promise<ReloadResult>
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
+  /**
+   * A project that files declare as it serves, or, where there is a text to try, as it would if they said that of it: the JSON of a FileProject, which
+   * holds secrets. Null where they declare none, or where it can not be had.
+   */
+  declaredConfig (projectId: string, tried: string | null): Promise<string | null>
   status (): Promise<NodeStatus[]>
   /** Resolves once every process that is ready serves the project of the store, or after a second. Never rejects. */
   whenServed (projectId: string): Promise<void>

@@ -1,9 +1,11 @@
 import { isDeepStrictEqual } from 'node:util'
 import { isMap, type Raw, type RawMap } from '../core/config/raw.js'
-import type { Registry } from '../core/config/registry.js'
+import { buildRegistry, type Registry } from '../core/config/registry.js'
 import { writtenUse } from '../core/config/written-project.js'
 import type { Finding } from '../core/errors.js'
-import type { PluginUse } from '../core/route.js'
+import type { GatewayConfig, PluginUse } from '../core/route.js'
+import { plugins } from '../plugins/index.js'
+import { withDigests, type SecretDigest } from './config-secrets.js'
 import { withStages } from './with-stages.js'
 
 /** The key of a configuration in effect under which stands what is not the project's own. */
@@ -15,9 +17,14 @@ const KEY = 'inherited'
  */
 export function inheritedOf (gateway: readonly PluginUse[], registry: Registry, byOperator: boolean): RawMap {
   if (gateway.length === 0) return {}
-  const { plugins } = withStages({ plugins: gateway, routes: [] }, [], registry)
-  const shown = plugins.map((use): RawMap => byOperator ? writtenUse(use) : { [use.name]: null, ...use.id === use.name ? {} : { id: use.id }, ...use.stage === null ? {} : { stage: use.stage }, locked: use.locked })
+  const { plugins: uses } = withStages({ plugins: gateway, routes: [] }, [], registry)
+  const shown = uses.map((use): RawMap => byOperator ? writtenUse(use) : { [use.name]: null, ...use.id === use.name ? {} : { id: use.id }, ...use.stage === null ? {} : { stage: use.stage }, locked: use.locked })
   return { [KEY]: { plugins: shown } }
+}
+
+/** The same with secrets as digests. */
+export function shownInherited ({ plugins: gateway, referenced }: Pick<GatewayConfig, 'plugins' | 'referenced'>, byOperator: boolean, digest: SecretDigest): RawMap {
+  return withDigests(inheritedOf(gateway, buildRegistry(plugins), byOperator), digest, referenced)
 }
 
 /** A configuration without what it inherits. */

@@ -124,6 +124,9 @@ export class LiveConfig {
     return next
   }
 
+  /** Finds the plugins that what is served is made of. */
+  readonly lookUp: PluginLookup = (use) => this.#files === null ? undefined : this.#lookUp(this.#files)(use)
+
   /** The root that is served; null before the first load. */
   get root (): GatewayConfig | null { return this.#files?.root ?? null }
 }

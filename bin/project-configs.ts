@@ -13,7 +13,7 @@ import type { GatewayConfig, ProjectConfig } from '../core/route.js'
 import { plugins } from '../plugins/index.js'
 import { createChecks } from './checks.js'
 import { restoreSecrets, secretsOf, withDigests, withDigestsOfAll, type SecretDigest } from './config-secrets.js'
-import { inheritedOf, takeOwn } from './inherited.js'
+import { shownInherited, takeOwn } from './inherited.js'
 import { ownAddresses } from './own-addresses.js'
 import { tryCreate } from './try-create.js'
 import { withStages } from './with-stages.js'
@@ -39,7 +39,9 @@ export interface ProjectConfigSurroundings {
  * `inherited` the gateway's plugins, with what they are told for operators alone. One that can not be served today is shown as it is written.
  */
 export function effectiveConfig (project: OpenedProject, byOperator: boolean, surroundings: ProjectConfigSurroundings): Record<string, unknown> {
-  return withDigests({ ...servedConfig(project, surroundings) ?? effectiveProject(project), ...inheritedOf(surroundings.root.plugins, buildRegistry(plugins), byOperator) }, digestOf(project, surroundings))
+  const { root } = surroundings
+  const digest = digestOf(project, surroundings)
+  return { ...withDigests(servedConfig(project, surroundings) ?? effectiveProject(project), digest), ...shownInherited(root, byOperator, digest) }
 }
 
 /** A project in the configuration language as it is written, the short form written out, with digests in the place of secrets. */
@@ -61,7 +63,7 @@ export async function readProjectConfig (project: OpenedProject, text: string, b
   const { project_id: name } = project
   const present = secretsOf([effectiveProject(project), servedConfig(project, surroundings) ?? {}])
   const digest = digestOf(project, surroundings)
-  const inherited = withDigests(inheritedOf(root.plugins, buildRegistry(plugins), byOperator), digest)
+  const inherited = shownInherited(root, byOperator, digest)
   const parsed = parseProject({
     text, label: 'config', name, origin: byOperator ? 'operator-api' : 'tenant', registry: buildRegistry(plugins), egress: egressOf(root), hosts: [baseHostOf(name, root.baseDomain), ...domains], secrets,
     restore (value) {

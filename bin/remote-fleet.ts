@@ -74,6 +74,7 @@ export function createRemoteFleet ({ state, post, store, pingMs = 1_000, stuckMs
     notReady: () => alive() ? known.notReady : ['the thread that serves does not answer'],
     reload: async () => await ask('reload') as Awaited<ReturnType<FleetView['reload']>>,
     describe: async () => await ask('describe') as string | null,
+    declaredConfig: async (project, tried) => await ask({ project, tried }) as string | null,
     status: async () => await ask('status') as Awaited<ReturnType<FleetView['status']>>,
     whenServed: async (projectId) => { await ask({ served: projectId }) },
     metrics: async () => [...await ask('metrics') as Awaited<ReturnType<FleetView['metrics']>>, store?.collect() ?? []],

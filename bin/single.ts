@@ -26,6 +26,7 @@ export async function createSingle ({ onChange, ...options }: SingleOptions): Pr
     notReady: () => node.ready ? [] : ['the gateway is stopping'],
     reload: () => node.reload(),
     describe: () => node.describe(),
+    declaredConfig: (projectId, tried) => node.declaredConfig(projectId, tried),
     status: () => Promise.resolve([statusOf(node)]),
     whenServed: (projectId) => node.whenServed(projectId),
     metrics: async () => [await node.metrics.toJSON()],

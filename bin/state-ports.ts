@@ -1,7 +1,9 @@
 import { lookup } from 'node:dns/promises'
 import { isDeepStrictEqual } from 'node:util'
+import type { FileProject } from '../core/config/file-project.js'
 import { availableAuthTypes } from '../core/config/auth-plugins.js'
 import { findSecretUse } from '../core/config/secret-use.js'
+import type { Finding } from '../core/errors.js'
 import { reachesInto } from '../core/lib/domain-name.js'
 import { compileEgress, targetProblem } from '../core/lib/egress.js'
 import { namesOfSecrets } from '../core/lib/secret-references.js'
@@ -11,6 +13,7 @@ import { KeyRingError } from '../core/state/key-ring.js'
 import type { Project } from '../core/state/records.js'
 import { openConfig, sealConfig, type PlainConfig } from '../core/state/sealed-config.js'
 import { plugins } from '../plugins/index.js'
+import { OPERATORS_ACCOUNT } from '../routes/admin/roles.js'
 import type { KeptConfig, ProjectConfigs, StatePorts } from '../routes/admin/state-ports.js'
 import type { SystemView } from '../routes/admin/system-view.js'
 import type { DomainWatch } from './domain-watch.js'
@@ -30,6 +33,8 @@ export interface StatePortsOptions {
   declared (): Promise<Declared>
   /** The whole configuration as the files write it, secrets masked: a JSON text; null where it can not be had. */
   describe (): Promise<string | null>
+  /** One project as files declare it, or would: the JSON of a FileProject; null where it can not be had. */
+  declaredConfig (projectId: string, tried: string | null): Promise<string | null>
   readonly domains: DomainWatch
   system (): Promise<SystemView>
   /** The address of the data port. */
@@ -37,8 +42,10 @@ export interface StatePortsOptions {
   whenServed (projectId: string): Promise<void>
 }
 
+const LOST: Finding = { path: [], message: 'the thread that loads configuration was lost', remedy: 'try again, and see the log of the gateway' }
+
 /** Supplies the admin API with the store of this process. */
-export function createStatePorts ({ store, root, declared, describe, domains, dataUrl, whenServed, system }: StatePortsOptions): StatePorts {
+export function createStatePorts ({ store, root, declared, describe, declaredConfig, domains, dataUrl, whenServed, system }: StatePortsOptions): StatePorts {
   const { open, ring } = store
   return {
     open,
@@ -61,6 +68,14 @@ export function createStatePorts ({ store, root, declared, describe, domains, da
     async declaredConfig (projectId) {
       const { projects = {} } = JSON.parse(await describe() ?? '{}') as { projects?: Record<string, Record<string, unknown>> }
       return Object.hasOwn(projects, projectId) ? projects[projectId] ?? null : null
+    },
+    async declaredEffective (projectId, tried) {
+      const text = await declaredConfig(projectId, tried)
+      if (text === null) return { config: null, findings: tried === null ? [] : [LOST] }
+      const { config, findings, ...parts } = JSON.parse(text) as FileProject
+      if (config === null) return { config, findings }
+      const [{ effectiveFileProject }, { digestOf }] = await Promise.all([import('./effective-file-project.js'), import('./project-configs.js')])
+      return { findings, config: effectiveFileProject(config, parts, root(), digestOf({ customer_id: OPERATORS_ACCOUNT, project_id: projectId }, { digest: (one) => ring.digest(one).digest })) }
     }
   }
 }
@@ -105,7 +120,7 @@ export function createConfigs (node: Pick<NodeStore, 'open' | 'ring'>, root: () 
     check: async (project) => await (await load()).checkProjectConfig(opened(project), await surroundings(project)),
     async tryGateway (project, text) {
       const [{ readTriedGateway }, { digestOf }] = await Promise.all([import('./tried-gateway.js'), load()])
-      const { gateway, findings } = readTriedGateway(text, root().plugins, digestOf(project, { digest }))
+      const { gateway, findings } = readTriedGateway(text, root(), digestOf(project, { digest }))
       return { configs: gateway === null ? configs : createConfigs(node, () => ({ ...root(), plugins: gateway }), true), findings }
     },
     compare: async (before, after) => (await import('./plan/compare.js')).compareConfigs(before, after)

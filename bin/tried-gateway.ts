@@ -7,10 +7,10 @@ import { parseYaml } from '../core/config/parse-yaml.js'
 import { isMap, type Raw, type RawMap } from '../core/config/raw.js'
 import { buildRegistry } from '../core/config/registry.js'
 import type { Finding } from '../core/errors.js'
-import type { PluginUse } from '../core/route.js'
+import type { GatewayConfig, PluginUse } from '../core/route.js'
 import { plugins } from '../plugins/index.js'
-import { restoreSecrets, secretsOf, withDigests, type SecretDigest } from './config-secrets.js'
-import { inheritedOf } from './inherited.js'
+import { restoreSecrets, secretsOf, type SecretDigest } from './config-secrets.js'
+import { inheritedOf, shownInherited } from './inherited.js'
 
 const LABEL = 'config'
 const AT = ['inherited', 'plugins']
@@ -20,13 +20,14 @@ const AT = ['inherited', 'plugins']
  * names none, or the present ones as they are shown. With findings they can not be used. An author's own plugin is known by the name of its file, and
  * has the settings that it has now where nothing else is said.
  */
-export function readTriedGateway (text: string, present: readonly PluginUse[], digest: SecretDigest): { gateway: readonly PluginUse[] | null, findings: readonly Finding[] } {
+export function readTriedGateway (text: string, root: Pick<GatewayConfig, 'plugins' | 'referenced'>, digest: SecretDigest): { gateway: readonly PluginUse[] | null, findings: readonly Finding[] } {
   const parsed = parseYaml(text)
   const { inherited } = parsed.problems === null && isMap(parsed.value) ? parsed.value : {}
   if (!isMap(inherited) || !Array.isArray(inherited['plugins'])) return { gateway: null, findings: [] }
   const registry = buildRegistry(plugins)
+  const { plugins: present } = root
   const shown = inheritedOf(present, registry, true)
-  if (isDeepStrictEqual(inherited, withDigests(shown, digest)['inherited'])) return { gateway: null, findings: [] }
+  if (isDeepStrictEqual(inherited, shownInherited(root, true, digest)['inherited'])) return { gateway: null, findings: [] }
   const restored = restoreSecrets({ inherited }, secretsOf([shown]), digest)
   const list = (restored.value as { inherited: { plugins: Raw[] } }).inherited.plugins
   const findings = createFindingList()

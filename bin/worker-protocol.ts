@@ -2,7 +2,7 @@ import type { Finding } from '../core/errors.js'
 import type { Listener, Serving } from './fleet.js'
 
 /** What a primary may ask a worker. */
-export type Question = 'reload' | 'status' | 'metrics' | 'describe' | 'ping' | { readonly served: string }
+export type Question = 'reload' | 'status' | 'metrics' | 'describe' | 'ping' | { readonly served: string } | { readonly project: string, readonly tried: string | null }
 
 /** How a worker is started: the part of the options that crosses as text. */
 export interface WorkerStart {

@@ -35,7 +35,7 @@ async function answer (question: Question): Promise<unknown> {
   if (question === 'reload') return await node.reload()
   if (question === 'describe') return await node.describe()
   if (question === 'status') return statusOf(node)
-  if (typeof question === 'object') return await node.whenServed(question.served)
+  if (typeof question === 'object') return await ('served' in question ? node.whenServed(question.served) : node.declaredConfig(question.project, question.tried))
   return await node.metrics.toJSON()
 }
 

@@ -135,6 +135,9 @@ export interface UpstreamConfig {
   at: ConfigPath
 }
 
+/** Texts that references of files gave where a secret may stand, each with the key that it stands under: whoever shows a configuration hides them. */
+export type ReferencedTexts = readonly (readonly [key: string, text: string])[]
+
 /** A project: a tenant's API. */
 export interface ProjectConfig {
   name: string
@@ -148,6 +151,8 @@ export interface ProjectConfig {
   plans: Readonly<Record<string, Readonly<Record<string, unknown>>>>
   routes: readonly RouteConfig[]
   accessLog: AccessLogTuning | false
+  /** Left out = there are none. */
+  referenced?: ReferencedTexts
   at: ConfigPath
 }
 
@@ -227,6 +232,8 @@ export interface GatewayConfig {
   /** How long a graceful stop waits. */
   stopMs: number
   plugins: readonly PluginUse[]
+  /** In those plugins; left out = there are none. */
+  referenced?: ReferencedTexts
 }
 
 /** What a plugin and a log line may know of the route that serves a request. */

@@ -5,9 +5,11 @@ import { CommandError, refuseMisuse, runCommand } from '../command.js'
 import { defaultEnvironment } from '../config-options.js'
 import { confirm } from '../confirm.js'
 import { EXIT } from '../exit-codes.js'
+import { declaredNames, LEFT_TO_FILES, NO_PLUGINS, planDeclared } from '../plan/declared-projects.js'
+import { presentConfig } from '../plan/effective.js'
 import { applyStep, changesInherited, changesOwn, planProject, planRemovals, type Step } from '../plan/make-plan.js'
 import { printPlan, shownChanges } from '../plan/print-plan.js'
-import { readProjects } from '../plan/read-projects.js'
+import { readProjects, refuseUnresolved } from '../plan/read-projects.js'
 import { addColorFlags, withColors, type ColorFlags, type Terminal } from '../terminal.js'
 
 interface Flags extends ConnectionFlags, ColorFlags {
@@ -34,9 +36,12 @@ export function addPlan (program: Command, terminal: Terminal): void {
 Examples:
   sluice plan projects/                          what is different, and which routes it touches
   sluice plan shop.yaml --env staging            with an environment laid over
+  sluice plan gateway.yaml --env staging         what a reload of the gateway's own file would change
   sluice plan projects/ --prune --account local  also which projects no file names any more
 
-Where a file has the plugins of the gateway too, it is told what they would change for its projects; apply leaves them to the gateway's own file.
+Projects that the gateway's own files declare are compared as they serve. Where a file has the plugins of the gateway too, it is told what they would
+change for its projects. A file with settings of the gateway is compared as what stands in the place of the gateway's own: projects that it does not
+name would go. Apply leaves all of that to the gateway's own files.
 
 Exit codes: 0 nothing would change · 1 refused, called wrongly, or nobody answers · 2 something would change`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
@@ -61,10 +66,11 @@ Examples:
 Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody answers · 2 called wrongly, or not confirmed`)
     .action((from: string, options: Flags) => run(terminal, options, async (connection) => {
       const steps = await planAll(connection, from, options, terminal, EXIT.usage)
-      const changed = steps.filter(changesOwn)
+      const changed = steps.filter((step) => step.source === 'store' && changesOwn(step))
       if (options.json !== true) show(steps, options, terminal)
       if (changed.length > 0 && options.yes !== true) await confirm(`this is the plan, nothing is changed yet: apply it to ${connection.url}`, 'yes')
       const failures = await applyAll(connection, changed, options, terminal)
+      tellFiles(steps, failures, options, terminal)
       tellGateway(steps, failures, options, terminal)
       if (options.json === true) show(steps, options, terminal, failures)
       return failures.size === 0 ? EXIT.ok : EXIT.refused
@@ -73,9 +79,21 @@ Exit codes: 0 done, or nothing to do · 1 refused in part or whole, or nobody an
 
 async function planAll (connection: Connection, from: string, { env, account, prune }: Flags, terminal: Terminal, misuse: number): Promise<Step[]> {
   if (prune === true && account === undefined) throw new CommandError('--prune takes projects away, and nothing says of which account', "add --account: `local` is the operators' own", misuse)
-  const { projects, gatewayPlugins } = readProjects(from, env, terminal)
+  const { projects, gatewayPlugins, isGateway } = readProjects(from, env, terminal)
+  const declared = await declaredNames(connection)
+  // A gateway without projects in files has no file whose place this one could take.
+  const isWhole = isGateway && declared.size > 0
+  const ofFiles = new Set(declared)
+  if (isWhole) for (const name of projects.keys()) if (!declared.has(name) && await presentConfig(connection, name) === null) ofFiles.add(name)
+  const ofStore = [...projects].filter(([name]) => !ofFiles.has(name))
+  if (ofStore.length > 0) refuseUnresolved([...ofStore.map(([, project]) => project), ...gatewayPlugins === null ? [] : [gatewayPlugins]])
   const steps: Step[] = []
-  for (const [name, config] of projects) steps.push(await planProject(connection, name, config, account, gatewayPlugins))
+  for (const [name, project] of projects) {
+    steps.push(await (ofFiles.has(name)
+      ? planDeclared(connection, name, project, gatewayPlugins ?? (isWhole ? NO_PLUGINS : null))
+      : planProject(connection, name, project.config, account, gatewayPlugins?.config ?? (isWhole ? [] : null))))
+  }
+  if (isWhole) for (const name of declared) if (!projects.has(name)) steps.push(await planDeclared(connection, name, null, null))
   return prune === true && account !== undefined ? [...steps, ...await planRemovals(connection, account, projects)] : steps
 }
 
@@ -96,6 +114,14 @@ async function applyAll (connection: Connection, steps: readonly Step[], { accou
   return failures
 }
 
+/** What the gateway's own files declare is theirs: that it is not what is planned is a failure of each such project. */
+function tellFiles (steps: readonly Step[], failures: Map<string, CommandError>, { json }: Flags, terminal: Terminal): void {
+  const left = steps.filter(({ source, action }) => source === 'file' && action !== 'none')
+  if (left.length === 0) return
+  for (const { project } of left) failures.set(project, LEFT_TO_FILES)
+  if (json !== true) terminal.complain(`${LEFT_TO_FILES.message}: ${left.map(({ project }) => project).join(', ')} (${LEFT_TO_FILES.remedy})`)
+}
+
 /** The plugins of the gateway are its own file's: that they are not what is planned is a failure of each project that was to inherit them. */
 function tellGateway (steps: readonly Step[], failures: Map<string, CommandError>, { json }: Flags, terminal: Terminal): void {
   const waiting = steps.filter((step) => changesInherited(step) && !failures.has(step.project))
@@ -107,10 +133,10 @@ function tellGateway (steps: readonly Step[], failures: Map<string, CommandError
 function show (steps: readonly Step[], options: Flags, terminal: Terminal, failures?: ReadonlyMap<string, CommandError>): void {
   if (options.json !== true) { printPlan(steps, withColors(terminal, options)); return }
   const projects = steps.map((step) => {
-    const { project, action, changes, affectedRoutes } = step
+    const { project, action, source, changes, affectedRoutes } = step
     const failure = failures?.get(project)
     const outcome = failures === undefined || action === 'none' ? {} : failure === undefined ? { applied: true } : { applied: failure === GATEWAY_STAYS && changesOwn(step), error: { message: failure.message, remedy: failure.remedy } }
-    return { project, action, changes: shownChanges(changes), affectedRoutes, ...outcome }
+    return { project, action, source, changes: shownChanges(changes), affectedRoutes, ...outcome }
   })
   terminal.print(JSON.stringify({ ok: failures === undefined || failures.size === 0, projects }))
 }

@@ -22,7 +22,7 @@ export interface ApplyOptions {
 }
 
 /** What a project of which nothing is written has in effect: what differs from it is all that there is to tell of a new one. */
-const NOTHING = { hosts: [], basePath: '', upstreams: {}, plugins: [], plans: {}, routes: [], accessLog: true }
+export const NOTHING = { hosts: [], basePath: '', upstreams: {}, plugins: [], plans: {}, routes: [], accessLog: true }
 const MOST_LISTED = '100'
 
 /**
@@ -35,7 +35,7 @@ export async function planProject (connection: Connection, project: string, conf
   const after = await wantedConfig(connection, project, gatewayPlugins === null ? config : { ...config, inherited: { plugins: gatewayPlugins } }, before, account)
   // A new project inherits what it inherits: there is nothing to compare it with.
   const { changes, affectedRoutes } = compareConfigs(before?.config ?? NOTHING, after, gatewayPlugins !== null && before !== null)
-  return { project, action: before === null ? 'create' : changes.length === 0 ? 'none' : 'change', changes, affectedRoutes, config, etag: before?.etag ?? null }
+  return { project, action: before === null ? 'create' : changes.length === 0 ? 'none' : 'change', source: 'store', changes, affectedRoutes, config, etag: before?.etag ?? null }
 }
 
 /** Whether a step changes what its project inherits: that is the gateway's, and stays as it is. */
@@ -51,19 +51,26 @@ export function changesOwn ({ action, changes }: Step): boolean {
 /** Steps that take away the projects of an account which are not among these. */
 export async function planRemovals (connection: Connection, account: string, kept: ReadonlyMap<string, unknown>): Promise<Step[]> {
   const steps: Step[] = []
-  const query = new URLSearchParams({ customer_id: account, perPage: MOST_LISTED, cursor: '' })
-  for (let path: string | null = `/admin/projects?${query.toString()}`; path !== null;) {
-    const { body } = await callAdmin(connection, { method: 'GET', path })
-    const { data, pagination } = body as { data: { project_id: string }[], pagination: { next: string | null } }
-    for (const { project_id: project } of data) {
-      const present = kept.has(project) ? null : await presentConfig(connection, project)
-      if (present === null) continue
-      const { changes, affectedRoutes } = compareConfigs(present.config, NOTHING)
-      steps.push({ project, action: 'remove', changes, affectedRoutes, config: null, etag: present.etag })
-    }
-    path = pagination.next
+  for (const project of await listedProjects(connection, { customer_id: account })) {
+    const present = kept.has(project) ? null : await presentConfig(connection, project)
+    if (present === null) continue
+    const { changes, affectedRoutes } = compareConfigs(present.config, NOTHING)
+    steps.push({ project, action: 'remove', source: 'store', changes, affectedRoutes, config: null, etag: present.etag })
   }
   return steps
+}
+
+/** The ids of the projects that a query lists. */
+export async function listedProjects (connection: Connection, query: Readonly<Record<string, string>>): Promise<string[]> {
+  const ids: string[] = []
+  const first = new URLSearchParams({ ...query, perPage: MOST_LISTED, cursor: '' })
+  for (let path: string | null = `/admin/projects?${first.toString()}`; path !== null;) {
+    const { body } = await callAdmin(connection, { method: 'GET', path })
+    const { data, pagination } = body as { data: { project_id: string }[], pagination: { next: string | null } }
+    ids.push(...data.map(({ project_id: id }) => id))
+    path = pagination.next
+  }
+  return ids
 }
 
 /** Carries out a step: the whole project at once, and only where it is still what the plan was made from. Throws CommandError where it is not. */

@@ -9,6 +9,8 @@ import type { ConfigChange } from './config-diff.js'
 export interface ProjectPlan {
   readonly project: string
   readonly action: 'create' | 'change' | 'remove' | 'none'
+  /** Who has it: the store, or the gateway's own files, which apply leaves alone. */
+  readonly source: 'store' | 'file'
   readonly changes: readonly ConfigChange[]
   readonly affectedRoutes: readonly string[]
 }
@@ -22,9 +24,9 @@ const redactor = createRedactor([])
 /** Prints a plan: one line a difference, and what it touches. Secrets are told by their digests, so that a change shows. */
 export function printPlan (plans: readonly ProjectPlan[], terminal: Terminal): void {
   const { print, colors } = terminal
-  for (const { project, action, changes, affectedRoutes } of plans) {
+  for (const { project, action, source, changes, affectedRoutes } of plans) {
     if (action === 'none') continue
-    const name = colors.bold(`project ${visible(project)}`)
+    const name = `${colors.bold(`project ${visible(project)}`)}${source === 'file' ? " of the gateway's files" : ''}`
     if (action === 'change') print(`${name}: ${routesText(changes, affectedRoutes)}`)
     else print(`${name}: ${action === 'create' ? 'new' : 'removed'}, ${affectedText(affectedRoutes)}`)
     printChanges(changes, terminal)

@@ -4,7 +4,7 @@ import type { Connection } from '../admin-client/connection.js'
 import { CommandError } from '../command.js'
 import type { Terminal } from '../terminal.js'
 import { presentConfig, wantedConfig } from './effective.js'
-import { readProjects } from './read-projects.js'
+import { readProjects, refuseUnresolved } from './read-projects.js'
 
 /** One of the two that are compared. */
 export interface Side {
@@ -25,7 +25,8 @@ export async function readSide (connection: Connection, project: string, word: s
     return { name: word, config: present.config }
   }
   if (!existsSync(word)) throw new CommandError(`"${word}" is neither a version, nor \`current\`, nor a file`, 'give the number that `sluice versions` lists; the project goes with --project')
-  const config = readProjects(word, env, terminal).projects.get(project)
-  if (config === undefined) throw new CommandError(`${word} has no project "${project}"`, 'name it under `projects:`')
-  return { name: word, config: await wantedConfig(connection, project, config, present, undefined) }
+  const part = readProjects(word, env, terminal).projects.get(project)
+  if (part === undefined) throw new CommandError(`${word} has no project "${project}"`, 'name it under `projects:`')
+  refuseUnresolved([part])
+  return { name: word, config: await wantedConfig(connection, project, part.config, present, undefined) }
 }

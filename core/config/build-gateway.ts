@@ -7,6 +7,7 @@ import type { CertificateConfig, GatewayConfig, ListenConfig } from '../route.js
 import { readDuration, readSize, resolveFile, type BuildContext } from './build-context.js'
 import { buildPlugins } from './build-plugins.js'
 import { DEFAULTS } from './defaults.js'
+import { referencedTexts } from './each-reference.js'
 import { pairProblem, pemProblem } from './pem.js'
 import type { Raw, RawMap } from './raw.js'
 import { GatewaySchema, ListenSchema, type RawGateway, type RawListen } from './schema.js'
@@ -38,7 +39,8 @@ export function buildGateway (raw: RawMap, context: BuildContext): GatewayConfig
     projectPaths: typeof valid.projectPaths === 'string' ? valid.projectPaths : valid.projectPaths === true ? DEFAULTS.projectPaths : null,
     domains: { resolvers: readResolvers(valid.domains?.resolvers ?? [], context) },
     stopMs: readDuration(valid.stop?.timeout ?? DEFAULTS.stopTimeout, ['stop', 'timeout'], context),
-    plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context)
+    plugins: valid.plugins === undefined ? [] : buildPlugins(valid.plugins as Raw[], ['plugins'], context),
+    ...referencedTexts({ plugins: raw['plugins'] ?? null }, originals)
   }
 }
 

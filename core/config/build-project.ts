@@ -7,6 +7,7 @@ import { resolveFile, type BuildContext } from './build-context.js'
 import { buildPlugins } from './build-plugins.js'
 import { buildRoute, readTuning } from './build-route.js'
 import { buildUpstream } from './build-upstream.js'
+import { referencedTexts } from './each-reference.js'
 import { listOf } from './describe-schema.js'
 import { isMap, type Raw, type RawMap } from './raw.js'
 import { routeName } from './route-name.js'
@@ -77,6 +78,7 @@ export function buildProject (name: string, raw: Raw, context: BuildContext): Bu
     plans: shell.plans ?? {},
     routes: nameRoutes(routes, context),
     accessLog: readTuning(shell.accessLog),
+    ...referencedTexts(map, originals),
     at
   }
   const authored = authoredPartsOf(map, at, context)

@@ -10,15 +10,15 @@ export const HIDE_NOTHING: HideSecrets = (findings) => findings
 // Messages cut texts off, so that a part of a value gives it away; words of this length are no chance.
 const PIECE = 8
 
-/** Hides these values, by the names of their secrets: checks of plugins quote what they complain of, whole or in part. */
-export function hideSecrets (values: ReadonlyMap<string, string>): HideSecrets {
+/** Hides these values, by the names of their secrets: checks of plugins quote what they complain of, whole or in part. `write`: how a name is told. */
+export function hideSecrets (values: ReadonlyMap<string, string>, write = (name: string) => `\${secret:${name}}`): HideSecrets {
   if (values.size === 0) return HIDE_NOTHING
   return (findings) => findings.map((finding) => {
     const said = `${finding.message}\n${finding.remedy}`
     const text = secretNames(said).reduce((left, name) => left.replaceAll(`\${secret:${name}}`, ''), said).toLowerCase()
     const pieces = new Set(Array.from({ length: Math.max(0, text.length - PIECE + 1) }, (_, index) => text.slice(index, index + PIECE)))
     for (const [name, value] of values) {
-      if (tells(text, pieces, value)) return { ...finding, message: `what "\${secret:${name}}" gives can not be used here`, remedy: 'give the secret a value that fits this place' }
+      if (tells(text, pieces, value)) return { ...finding, message: `what "${write(name)}" gives can not be used here`, remedy: 'give the secret a value that fits this place' }
     }
     return finding
   })

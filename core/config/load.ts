@@ -8,6 +8,7 @@ import type { BuildContext } from './build-context.js'
 import { buildGateway } from './build-gateway.js'
 import { buildProject, checkName, pluginListsOf, type BuiltProject } from './build-project.js'
 import { createConfigCache, type ConfigCache } from './cache.js'
+import { tryFileProject, type FileProject } from './file-project.js'
 import { createFileReader } from './file-reader.js'
 import { createFindingList, valueAt, type Draft } from './findings.js'
 import { loadAuthoredPlugins } from './load-authored.js'
@@ -51,6 +52,8 @@ export interface LoadedConfig {
   findings: readonly Finding[]
   /** Where a path of the configuration is written. */
   locate (path: ConfigPath): Position | null
+  /** A project as it would be if these files said this of it: see `tryFileProject`. */
+  tryProject (name: string, text: string): FileProject
 }
 
 /** Loads a configuration. Never throws for what files hold: everything that is wrong is a finding, all at once, with its place. */
@@ -80,7 +83,8 @@ export async function loadConfig (options: LoadOptions): Promise<LoadedConfig> {
     // Made when somebody asks: of 10 000 projects that takes a tenth of the load.
     get source () { return describe(assembled, originals) },
     findings: place(findings.items, findings.omitted, assembled),
-    locate: (path) => assembled.position(path, false)
+    locate: (path) => assembled.position(path, false),
+    tryProject: (name, text) => tryFileProject(name, text, { assembled, context, root, checks, lookUp, files: reader.files })
   }
 }
 

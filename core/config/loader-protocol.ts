@@ -2,6 +2,7 @@
 import type { ConfigPath, Finding, Position } from '../errors.js'
 import type { GatewayConfig, ProjectConfig } from '../route.js'
 import type { AuthorPluginBundle } from './author-plugin-bundle.js'
+import type { FileProject } from './file-project.js'
 
 /** What is to be loaded: all that the config thread may know of the process around it. */
 export interface LoadRequest {
@@ -26,6 +27,8 @@ export interface LoadOutcome {
   readonly source: unknown
   /** Finds where a path of this configuration is written. */
   locate (path: ConfigPath): Position | null
+  /** A project as it would be if the files said this of it. */
+  tryProject (name: string, text: string): FileProject
 }
 
 /**
@@ -50,6 +53,7 @@ export type ToConfigThread =
   | { type: 'cancel', id: number }
   | { type: 'locate', id: number, request: LoadRequest, paths: readonly ConfigPath[] }
   | { type: 'describe', id: number, request: LoadRequest }
+  | { type: 'try', id: number, request: LoadRequest, name: string, text: string }
 
 /** From the config thread. `files` are lists, `hashes` tables. */
 export type FromConfigThread =
@@ -59,6 +63,8 @@ export type FromConfigThread =
   | { type: 'located', id: number, positions: readonly (Position | null)[] }
   /** Null = what is there now can not be used, and what was is not known any more. */
   | { type: 'described', id: number, text: string | null }
+  /** The JSON of a FileProject. */
+  | { type: 'tried', id: number, text: string }
   /** A bug: a load gives findings, it does not throw. */
   | { type: 'failed', id: number, message: string }
 

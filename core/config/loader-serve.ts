@@ -1,6 +1,7 @@
 /** The config thread's side of the loader. */
 import type { MessagePort } from 'node:worker_threads'
 import type { Finding } from '../errors.js'
+import type { FileProject } from './file-project.js'
 import { packHashes, packNames, unpackNames, type FromConfigThread, type LoadOutcome, type LoadRequest, type ProjectPart, type ToConfigThread } from './loader-protocol.js'
 import { packRoute } from './packed-route.js'
 
@@ -10,6 +11,8 @@ const ROUTES_PER_FIRST_BATCH = 1_000
 const ROUTES_PER_PROJECT = 3
 /** More findings than anybody reads are counted, not listed. */
 const MOST_FINDINGS = 1_000
+
+const UNUSABLE: FileProject = { config: null, gateway: null, stages: {}, findings: [{ path: [], message: "the gateway's own files can not be used as they are now, and nothing can be tried with them", remedy: 'mend them: `sluice check` tells what is wrong' }] }
 
 /**
  * Answers loads that come through `port`, one at a time. A batch of projects is sent only when the other side asks for it: it sets the pace, because
@@ -45,6 +48,9 @@ export function serveConfigLoads (port: MessagePort, load: (request: LoadRequest
     } else if (message.type === 'describe') {
       const { source, findings } = latest ??= await load(message.request)
       send({ type: 'described', id: message.id, text: findings.length > 0 ? null : JSON.stringify(source) })
+    } else if (message.type === 'try') {
+      const outcome = latest ??= await load(message.request)
+      send({ type: 'tried', id: message.id, text: JSON.stringify(outcome.findings.length > 0 ? UNUSABLE : outcome.tryProject(message.name, message.text)) })
     } else if (message.type === 'cancel') {
       if (delivery?.id === message.id) delivery = null
     } else {

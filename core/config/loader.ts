@@ -48,6 +48,8 @@ export interface ConfigLoader {
   locate (paths: readonly ConfigPath[]): Promise<readonly (Position | null)[]>
   /** The configuration as it is written, environment laid over, secrets masked: a JSON text. Null where it can not be had: what is served is not kept, and files that are broken do not say it. Never rejects. */
   describe (): Promise<string | null>
+  /** A project as it would be if the files said this of it: the JSON of a FileProject, which holds secrets. Null where the thread is lost. Never rejects. */
+  tryProject (name: string, text: string): Promise<string | null>
   close (): Promise<void>
 }
 
@@ -152,6 +154,10 @@ export function createConfigLoader (options: ConfigLoaderOptions): ConfigLoader 
     async describe () {
       const answer = await thread.ask({ type: 'describe', id: thread.nextId(), request }).catch(() => null)
       return answer?.type === 'described' ? answer.text : null
+    },
+    async tryProject (name, text) {
+      const answer = await thread.ask({ type: 'try', id: thread.nextId(), request, name, text }).catch(() => null)
+      return answer?.type === 'tried' ? answer.text : null
     },
     async close () {
       current = -1

@@ -13,23 +13,28 @@ import { refusedConfig } from './shown-findings.js'
 import { invalidRequest } from './validation.js'
 
 const CONFIG = Type.Object({}, { additionalProperties: true, description: 'A project in the language of the YAML.' })
+const SOURCE = Type.Enum(['store', 'file'], { description: 'file: the one that files declare, which only operators see; store: not that one. Left out: the store\'s, where both have one.' })
 const url = '/admin/projects/:id/config'
 const ID = new RegExp(PROJECT_ID_PATTERN)
 
-interface PutQuery { readonly dry_run?: boolean, readonly comment?: string, readonly customer_id?: string }
+interface PutQuery { readonly dry_run?: boolean, readonly comment?: string, readonly customer_id?: string, readonly source?: 'store' | 'file' }
 
 /** `/admin/projects/{id}/config`: a project in the configuration language. */
 export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
   defineOperation({
     id: 'projects.config.get', method: 'GET', url, summary: 'Shows the configuration of a project', permission: 'projects:read', answer: CONFIG, status: 200, errors: ['NOT_FOUND'], tagged: true,
-    query: Type.Object({ effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out, and what it inherits of the gateway under `inherited`.' })) }, { additionalProperties: false }),
+    query: Type.Object({
+      effective: Type.Optional(Type.Boolean({ description: 'true: as it is served, with all that short forms and defaults stand for written out, and what it inherits of the gateway under `inherited`.' })),
+      source: Type.Optional(SOURCE)
+    }, { additionalProperties: false }),
     async run ({ reach, params, query, state, principal }) {
       const id = params.id ?? ''
-      const project = await reach.find('projects', id)
+      const project = query.source === 'file' ? null : await reach.find('projects', id)
       if (project !== null) return answer(project, await (query.effective === true ? state.configs.effective(project, principal.customerId === null) : state.configs.written(project)))
-      const written = principal.customerId === null ? await state.declaredConfig(id) : null
-      if (written === null) throw notFound('projects')
-      return answer(null, query.effective === true ? await state.configs.effective(recordOf(id, state.configs.seal(OPERATORS_ACCOUNT, written), state.now()), true) : written)
+      if (principal.customerId !== null || query.source === 'store') throw notFound('projects')
+      const config = query.effective === true ? (await state.declaredEffective(id, null)).config : await state.declaredConfig(id)
+      if (config === null) throw notFound('projects')
+      return answer(null, config)
     }
   }),
   defineOperation({
@@ -37,11 +42,13 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
     errors: ['NOT_FOUND', 'CONFLICT', 'PRECONDITION_FAILED', 'UNSUPPORTED_MEDIA_TYPE'], takesText: true,
     query: Type.Object({
       dry_run: Type.Optional(Type.Boolean({ description: 'true: checks it and answers what would be in effect; nothing is changed. Operators may name other plugins of the gateway in `inherited`, to see what would be in effect with these.' })),
+      source: Type.Optional({ ...SOURCE, description: 'file: answers, with dry_run, what would be in effect if the gateway\'s files said this of the project. Texts with references that stand in these as they are written there are what they are there.' }),
       comment: Type.Optional(COMMENT),
       customer_id: Type.Optional({ ...CUSTOMER_ID, description: 'The account of the project; of one that is made the operators\' own where it is left out.' })
     }, { additionalProperties: false }),
     async run (call) {
-      const { reach, params, state, ifMatch, ifNoneMatch, principal, change, query: { dry_run: dryRun, comment = null, customer_id: account } } = call
+      const { reach, params, state, ifMatch, ifNoneMatch, principal, change, query: { dry_run: dryRun, comment = null, customer_id: account, source } } = call
+      if (source === 'file') return await tryDeclared(call)
       const found = await reach.find('projects', params.id ?? '')
       if (found !== null && ifNoneMatch !== undefined) throw new GatewayError('PRECONDITION_FAILED', { message: 'There is such a project already.', details: { reason: 'project_exists' } })
       const before = found ?? await newProject(call)
@@ -65,6 +72,15 @@ export const PROJECT_CONFIG_OPERATIONS: readonly Operation[] = [
     }
   })
 ]
+
+/** What would be in effect of a project if the gateway's files said this of it. */
+async function tryDeclared ({ principal, params, state, text, query }: Call<unknown, PutQuery>): Promise<Result> {
+  if (principal.customerId !== null) throw notFound('projects')
+  if (query.dry_run !== true) throw declaredInFile()
+  const { config, findings } = await state.declaredEffective(params.id ?? '', text ?? '')
+  if (config === null) throw refusedConfig('The files could not say this.', findings)
+  return answer(null, config)
+}
 
 /** The project that a PUT makes which says that there must be none. Only operators choose ids: to others it is missing. */
 async function newProject ({ ifNoneMatch, principal, params, reach, state, query }: Call<unknown, PutQuery>): Promise<Project> {

@@ -121,4 +121,9 @@ export interface StatePorts {
   declaredProjects (): Promise<readonly DeclaredProject[]>
   /** A project as its file writes it, environment laid over, secrets masked; null where none declares it. */
   declaredConfig (projectId: string): Promise<Readonly<Record<string, unknown>> | null>
+  /**
+   * A project that files declare as it serves, in the form of `configs.effective`; with a text as it would be served if the files said that. Null where
+   * none declares it, and with findings.
+   */
+  declaredEffective (projectId: string, tried: string | null): Promise<{ config: Readonly<Record<string, unknown>> | null, findings: readonly Finding[] }>
 }

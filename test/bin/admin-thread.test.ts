@@ -40,6 +40,7 @@ function servingThread (): FleetView & { stopping: boolean, texts: string[] } {
     notReady () { return this.stopping ? ['the gateway is stopping'] : [] },
     reload: async () => { throw new Error('it can not be reloaded') },
     async describe () { return JSON.stringify({ text: this.texts.at(-1) }) },
+    declaredConfig: async () => null,
     status: async () => [],
     async whenServed (projectId) { this.texts.push(`${projectId} is served`) },
     metrics: async () => [[{ name: 'sluice_of_the_other', help: 'Of the other thread.', type: 'gauge', aggregator: 'sum', values: [{ labels: {}, value: 7 }] }]]

@@ -17,6 +17,9 @@ test('config-secrets: what is secret by its name or in an address is shown as a 
     plugins: [{ 'api-key': { header: 'x-api-key' } }, { debug: { tokens: [digest('one'), digest('two')], sessionSecret: digest('three') } }],
     routes: [{ id: 'a', match: { path: '/a', headers: { authorization: digest('Basic x'), cookie: true } } }, { id: 'b', match: { path: '/b' }, plugins: [{ headers: { request: { set: { authorization: 'Bearer ${secret:TOKEN}' } } } }] }]
   })
+  const pem = 'CERTIFICATE\n-----BEGIN EC PRIVATE KEY-----\nx'
+  t.strictSame(withDigests({ tls: { cert: pem } }, digest), { tls: { cert: digest(pem) } }, 'nor a key beside its certificate')
+  t.strictSame(withDigests({ a: 'short', b: 'short', c: ['long enough'] }, digest, [['a', 'short'], ['x', 'long enough']]), { a: digest('short'), b: 'short', c: [digest('long enough')] }, 'what references gave')
   t.ok(isShownSecret(digest('x')))
   for (const text of ['sha256:', 'sha256:short', `${digest('x')}x`, 'x']) t.notOk(isShownSecret(text), text)
   t.end()

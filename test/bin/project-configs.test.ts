@@ -92,9 +92,9 @@ test('tried-gateway: plugins of a gateway that are tried are read like its own, 
   const digest = (text: string): string => `sha256:${Buffer.from(text).toString('base64url').padStart(22, 'x').slice(-22)}`
   const use = (name: string, config: Record<string, unknown>, more: Partial<PluginUse> = {}): PluginUse => ({ name, id: name, hasId: false, use: null, remove: false, config, stage: null, locked: false, timeoutMs: 5_000, at: [], ...more })
   const present = [use('headers', { request: { set: { authorization: 'canary' }, add: {}, remove: [], rename: {} } }), use('mine', { a: 1, b: 2 }, { use: '/etc/sluice/plugins/mine.ts' })]
-  const tried = (inherited: unknown): ReturnType<typeof readTriedGateway> => readTriedGateway(JSON.stringify({ routes: [], inherited }), present, digest)
+  const tried = (inherited: unknown): ReturnType<typeof readTriedGateway> => readTriedGateway(JSON.stringify({ routes: [], inherited }), { plugins: present }, digest)
   for (const nothing of [undefined, 7, { plugins: 7 }, {}]) t.strictSame(tried(nothing), { gateway: null, findings: [] })
-  t.strictSame(readTriedGateway('{ not: [ yaml', present, digest), { gateway: null, findings: [] })
+  t.strictSame(readTriedGateway('{ not: [ yaml', { plugins: present }, digest), { gateway: null, findings: [] })
   t.match(tried({ plugins: [{ headers: { request: { set: { authorization: digest('canary') } } }, locked: true }, { use: './plugins/mine.ts', config: { b: 3 } }] }), {
     gateway: [{ name: 'headers', locked: true, config: { request: { set: { authorization: 'canary' } } } }, { name: 'mine', use: '/etc/sluice/plugins/mine.ts', config: { a: 1, b: 3 } }], findings: []
   })

@@ -146,8 +146,8 @@ test('print-plan: a line for each difference, and no secret', (t) => {
   const after = { ...SHOP, plugins: [{ hmac: { secret: 'canary-8c1f-new', window: '5m' } }], upstreams: { ...SHOP.upstreams, x: { targets: ['http://\u001b[2J:1'], password: 'canary-8c1f' } } }
   const changes = diffConfig(before, after)
   printPlan([
-    { project: 'shop', action: 'change', changes, affectedRoutes: affectedRoutes(before, after, changes) },
-    { project: 'other', action: 'none', changes: [], affectedRoutes: [] }
+    { project: 'shop', action: 'change', source: 'store', changes, affectedRoutes: affectedRoutes(before, after, changes) },
+    { project: 'other', action: 'none', source: 'store', changes: [], affectedRoutes: [] }
   ], terminal)
   t.match(terminal.out, [
     'project shop: 2 changes, 2 routes affected: items, orders',
@@ -161,7 +161,7 @@ test('print-plan: a line for each difference, and no secret', (t) => {
   t.notMatch(changeLine({ path: ['password'], kind: 'changed', before: `${long}one`, after: `${long}two` }), 'some length')
   t.match(changeLine({ path: ['plugins', 'cors'], kind: 'moved', before: 'a', after: null }), 'plugins.cors: moved to the front')
   const nothing = keepTerminal()
-  printPlan([{ project: 'other', action: 'none', changes: [], affectedRoutes: [] }], nothing)
+  printPlan([{ project: 'other', action: 'none', source: 'store', changes: [], affectedRoutes: [] }], nothing)
   t.strictSame(nothing.out, ['nothing to change'])
   t.end()
 })

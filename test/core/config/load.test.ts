@@ -194,7 +194,26 @@ test('load: secrets of the store can not be named in files, but in those that ar
   t.same(lines, ['gateway.yaml:3:68 projects.shop.routes.0.plugins.0.inspect.token: "${secret:TOKEN}" names a secret of the store, and projects of files have none there (write "${NAME}" or "${file:path}", or make the project over the admin API)'])
   const { projects, findings } = loadProjects({ file: path.join(directory, 'gateway.yaml'), environment: null, env: { KIND: 'Bearer', ODD: '${secret:OTHER}' } })
   t.same(findings, [])
-  t.match(projects.get('shop'), { routes: [{ plugins: [{ inspect: { token: 'Bearer ${secret:TOKEN} $${x} $${secret:OTHER}' } }] }] }, 'a variable can not name a secret')
+  t.match(projects.get('shop')?.config, { routes: [{ plugins: [{ inspect: { token: 'Bearer ${secret:TOKEN} $${x} $${secret:OTHER}' } }] }] }, 'a variable can not name a secret')
+  t.match(projects.get('shop'), { written: { routes: [{ plugins: [{ inspect: { token: '${KIND} ${secret:TOKEN} $${x} ${ODD}' } }] }] }, references: {}, findings: [] }, 'nor does anything here stand for one')
+})
+
+test('load: projects for the gateway\'s own files keep their references, with what these stand for here, and each has the ones that lead nowhere', async (t) => {
+  const yaml = `state: { mongodb: { url: "\${NOWHERE}" } }
+plugins: [ { inspect: { token: "\${NOWHERE}" } } ]
+projects:
+  shop: { routes: [ { match: { path: / }, plugins: [ { inspect: { token: "a \${KIND} $\${x}", label: "\${NOWHERE}" } } ] } ] }
+  other: { routes: [] }
+environments: { staging: { projects: { other: { basePath: "\${BASE}", hosts: [ "\${NOWHERE}" ] } } } }
+`
+  const { directory } = await loadFiles(t, { 'gateway.yaml': yaml })
+  const { projects, gatewayPlugins, hasSettings, findings } = loadProjects({ file: path.join(directory, 'gateway.yaml'), environment: 'staging', env: { KIND: 'b', BASE: '/b' } })
+  t.same(findings, [])
+  t.equal(hasSettings, true)
+  t.match(projects.get('shop'), { written: { routes: [{ plugins: [{ inspect: { token: 'a ${KIND} $${x}', label: '${NOWHERE}' } }] }] }, references: { 'a ${KIND} $${x}': 'a b ${x}' }, findings: [{ path: ['projects', 'shop'], message: /NOWHERE is not set/, position: { line: 4 } }] })
+  t.strictSame(Object.keys(projects.get('shop')?.references ?? {}), ['a ${KIND} $${x}'])
+  t.match(projects.get('other'), { config: { basePath: '/b' }, written: { basePath: '${BASE}', hosts: ['${NOWHERE}'] }, references: { '${BASE}': '/b' }, findings: [{ position: { line: 6 } }] })
+  t.match(gatewayPlugins, { written: [{ inspect: { token: '${NOWHERE}' } }], findings: [{ position: { line: 2 } }] })
 })
 
 test('load: what is shown of a configuration holds no secret', async (t) => {

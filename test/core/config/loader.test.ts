@@ -189,6 +189,17 @@ test('loader: shows the configuration that is being served, not one that was ref
   t.equal(await lost.describe(), null)
 })
 
+test('loader: tries a project with the files as they are served, and with none that can not be used', async (t) => {
+  const { loader } = story(t, { a: '1' }, { environment: 'second-wrong' })
+  await all(await loader.load(NONE))
+  t.equal((await loader.load(NONE)).ok, false)
+  t.match(JSON.parse(await loader.tryProject('a', 'text') ?? ''), { config: null, findings: [{ path: ['projects', 'a'], message: 'text', remedy: 'load 2' }] })
+  const { loader: wrong } = story(t, { a: '1' }, { env: { FINDINGS: '1' } })
+  t.match(JSON.parse(await wrong.tryProject('a', 'text') ?? ''), { findings: [{ message: /own files can not be used as they are now/ }] })
+  const { loader: lost } = story(t, { a: '1' }, { environment: 'exit' })
+  t.equal(await lost.tryProject('a', 'text'), null)
+})
+
 test('loader: close ends a load that is going on', async (t) => {
   const { loader } = story(t, { a: '1' }, { environment: 'never' })
   const load = loader.load(NONE)
