@@ -211,7 +211,8 @@ export async function createCluster (options: ClusterOptions): Promise<Fleet> {
     },
     async declaredConfig (project, tried) {
       for (const member of members) if (member.ready) return await (ask(member, { project, tried }) as Promise<string | null>)
-      return null
+      // Nothing would say that there is no such project.
+      throw new Error('no worker is ready to tell what it serves')
     },
     status: () => everyone<NodeStatus>('status'),
     whenServed: async (projectId) => { await everyone({ served: projectId }) },

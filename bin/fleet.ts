@@ -52,7 +52,7 @@ export interface FleetView {
   describe (): Promise<string | null>
   /**
    * A project that files declare as it serves, or, where there is a text to try, as it would if they said that of it: the JSON of a FileProject, which
-   * holds secrets. Null where they declare none, or where it can not be had.
+   * holds secrets. Null where they declare none, or where none can be tried now. Rejects where nobody serves.
    */
   declaredConfig (projectId: string, tried: string | null): Promise<string | null>
   status (): Promise<NodeStatus[]>
