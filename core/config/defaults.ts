@@ -7,7 +7,7 @@ export const DEFAULTS = {
   healthPaths: ['/health', '/api/health'],
   admin: { host: '127.0.0.1', port: 8081 },
   statePath: './data',
-  mongodb: { poolSize: 20, timeout: '800ms', reportsFrom: 'primary' },
+  mongodb: { poolSize: 20, timeout: '700ms', reportsFrom: 'primary' },
   /** In the folder of the embedded store. */
   keyRingFile: 'keys.json',
   requestIdHeader: 'x-request-id',

@@ -19,7 +19,7 @@ export interface MongoOptions {
   readonly poolSize?: number
   /**
    * How long the server may be silent before a call rejects with StoreUnavailableError. While it answers others a step of a call may take five times that, and
-   * what follows the store waits for ten times that. Default 800.
+   * what follows the store waits for ten times that. Default 700.
    */
   readonly timeoutMs?: number
   /** Where counts and usage are read; everything else, from the primary. Default `primary`. */
@@ -87,7 +87,7 @@ const LEAST_HEARTBEAT_MS = 250
 
 /** Makes a connection, which reaches for the server with the first call. Throws Error for a connection string that is none. */
 export function openMongoConnection (options: MongoOptions): MongoConnection {
-  const { url, timeoutMs = 800, reportsFrom = 'primary' } = options
+  const { url, timeoutMs = 700, reportsFrom = 'primary' } = options
   const client = connect(url, timeoutMs, options.poolSize ?? 20)
   const pool = { open: 0, used: 0 }
   client.on('connectionCreated', () => { pool.open++ })

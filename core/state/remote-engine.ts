@@ -28,7 +28,7 @@ export interface RemoteEngineOptions {
 interface Waiting { readonly resolve: (value: unknown) => void, readonly reject: (error: Error) => void, readonly scans: boolean }
 
 /** How long the thread may say nothing before it counts as gone: its disk does not answer. */
-const SILENT_MS = 800
+const SILENT_MS = 700
 /** The same while it reads or writes many records, which others wait for. */
 const SCAN_MS = 5_000
 const PATIENT_MS = 10_000

@@ -5,7 +5,7 @@ import { writeInTurn } from './write-in-turn.js'
 /** How long after a failed try the next call tries again. */
 const RETRY_MS = 1_000
 /** How long who does not follow the store waits for it to be opened. */
-const PATIENCE_MS = 800
+const PATIENCE_MS = 700
 
 /**
  * An engine that need not be there yet: calls open it, and reject with StoreUnavailableError while that fails. Where an error says so (`reopen`) it is opened
