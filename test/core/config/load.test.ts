@@ -70,7 +70,7 @@ test('load: the key ring is a file beside the embedded store, or the one that is
 
 test('load: a store in MongoDB has a pool, a time limit and a place for reports, each with a default', async (t) => {
   const load = (more: string) => loadFiles(t, { 'gateway.yaml': `state: { mongodb: { url: "mongodb://127.0.0.1/x"${more} } }\n` })
-  t.match((await load('')).root.state, { kind: 'mongodb', url: 'mongodb://127.0.0.1/x', poolSize: 20, timeoutMs: 800, reportsFrom: 'primary' })
+  t.match((await load('')).root.state, { kind: 'mongodb', url: 'mongodb://127.0.0.1/x', poolSize: 20, timeoutMs: 700, reportsFrom: 'primary' })
   const set = await load(', poolSize: 5, timeout: 2s, reportsFrom: secondaryPreferred')
   t.same(set.findings, [])
   t.match(set.root.state, { poolSize: 5, timeoutMs: 2_000, reportsFrom: 'secondaryPreferred' })
