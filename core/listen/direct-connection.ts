@@ -146,6 +146,8 @@ export class DirectConnection implements AnswerOwner, BodyMaker, BodyOwner, Sock
     this.fresh = false
     this.body = null
     const request = readRequest(reader.head as DirectHead, this.info, server.policy, this)
+    // Thousands of connections wait for their next request; what the last one said need not be kept for that long.
+    reader.head = null
     if (request instanceof Refusal || server.isOwn(request)) { this.handOver(bytes.subarray(from, to)); return to }
     this.sink = new DirectSink(this, this.body, request.closes)
     server.handle(request, this.sink)
