@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { request } from 'undici'
+import { REQUEST_HEADERS } from '../http/request.js'
 import { startChild, type BenchChild } from '../lib/child.js'
 import { defaultLoadTool, runLoad } from '../lib/load.js'
 import { createPacedLoad } from '../lib/paced-load.js'
@@ -51,7 +52,14 @@ projects:
   files:
     upstreams: { origin: { targets: [ "${originUrl}" ], connections: 128 } }
     routes:
-      - { id: direct, match: { path: /direct }, plugins: [ { respond: { body: answered by the gateway } } ] }
+      - id: direct
+        match: { path: /direct }
+        plugins:
+          - security-headers
+          - cors: { origins: [ "https://app.example.com" ], exposeHeaders: [ x-request-id ] }
+          - compression
+          - headers: { request: { set: { x-gateway: sluice } }, response: { remove: [ x-powered-by ], set: { x-served-for: "{{ request.id }}" } } }
+          - respond: { body: "{{ request.method }} {{ request.path }} was answered by the gateway" }
       - { id: all, match: { path: "/*" }, upstream: origin }
 `)
   const startedAt = performance.now()
@@ -92,7 +100,7 @@ export async function workersOf ({ admin }: BenchGateway): Promise<number[]> {
 
 /** Saturates the data port for the length of a round; gives how many requests were answered. Rejects where one failed. */
 export async function saturate ({ loadCore, seconds }: AdminBench, { data }: BenchGateway, path = '/api/v1/orders?limit=10'): Promise<{ readonly requests: number, readonly perSecond: number }> {
-  const load = await runLoad({ tool: defaultLoadTool(), url: `http://127.0.0.1:${data}${path}`, connections: 64, seconds, headers: {}, core: loadCore })
+  const load = await runLoad({ tool: defaultLoadTool(), url: `http://127.0.0.1:${data}${path}`, connections: 64, seconds, headers: REQUEST_HEADERS, core: loadCore })
   if (load.errors.length > 0) throw new Error(load.errors.join('; '))
   return load
 }

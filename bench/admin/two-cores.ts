@@ -73,7 +73,7 @@ export function shownTwoCores ({ alone, beside, rateRatio, takenShare, microsPer
 }
 
 const LEAST_SHARE = 0.9
-/** What the gateway answers itself: an origin on the core of the load would be the limit. */
+/** What the gateway answers itself, after the usual plugins: an origin on the core of the load would be the limit, and so would the load if an answer cost next to nothing. */
 const PATH = '/direct'
 
 /** The thread that serves, which is the process's first, on its core; all others, and who loads it, on the other one. Threads that start later are where the one that started them is. */
