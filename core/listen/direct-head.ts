@@ -1,10 +1,9 @@
 import { METHODS } from 'node:http'
-import type { FieldTable } from '../lib/header-names.js'
-import { FieldKind } from '../lib/header-names.js'
+import { FieldKind, type FieldTable } from '../lib/header-names.js'
 import { latin1 } from '../lib/latin1.js'
 import type { RequestHead } from './http1-request.js'
 
-/** What stands behind the empty line is the caller's. */
+/** A head that was read directly: it has a method and a target, always. */
 export interface DirectHead extends RequestHead {
   readonly method: string
   readonly url: string
